@@ -1,0 +1,132 @@
+"""The run: epochs, learning rates, and the curves that it leaves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._network import ACTIVATIONS, BACKPROPS, logits
+from ._sgd_fast import Network, Optimizer, train_epoch
+
+
+def constant(learning_rate_init, steps, n_steps):
+    """learning_rate_init, at every step."""
+    return np.full(steps.shape, learning_rate_init)
+
+
+def cosine(learning_rate_init, steps, n_steps):
+    """learning_rate_init (1 + cos(pi step / n_steps)) / 2 (Loshchilov and Hutter, 2017)."""
+    return learning_rate_init * (1 + np.cos(np.pi * steps / n_steps)) / 2
+
+
+LEARNING_RATES = {"constant": constant, "cosine": cosine}
+
+
+@dataclass
+class Settings:
+    """The options of a run."""
+
+    layer_sizes: list
+    activation: str
+    backprop: str
+    alpha: float
+    batch_size: int
+    shuffle: bool
+    learning_rate: str
+    learning_rate_init: float
+    momentum: float
+    nesterovs_momentum: bool
+    n_epochs: int
+
+    @property
+    def optimizer(self):
+        if self.momentum == 0:
+            return Optimizer.SGD
+        return Optimizer.NESTEROV if self.nesterovs_momentum else Optimizer.MOMENTUM
+
+
+@dataclass
+class State:
+    """What a run changes, and what a later run goes on from."""
+
+    params: np.ndarray
+    velocity: np.ndarray
+    random_state: np.random.RandomState
+    history: dict
+
+
+def train(settings, state, samples, validation=None):
+    """Run all epochs; the validation samples, where given, are watched."""
+    network = Network(
+        settings.layer_sizes,
+        ACTIVATIONS[settings.activation],
+        BACKPROPS[settings.backprop],
+        settings.alpha,
+        settings.batch_size,
+    )
+    for epoch in range(settings.n_epochs):
+        figures = run_epoch(network, settings, state, samples, epoch)
+        if not np.isfinite(figures["loss"]) or not np.isfinite(state.params).all():
+            raise ValueError(diverged_message(settings, epoch))
+        if validation is not None:
+            figures |= evaluate(settings, state.params, validation)
+        record(state.history, figures)
+
+
+def run_epoch(network, settings, state, samples, epoch):
+    """Take every minibatch once; loss and accuracy are those on the way."""
+    n_samples = len(samples.y)
+    n_batches = -(-n_samples // settings.batch_size)
+    steps = np.arange(epoch * n_batches, (epoch + 1) * n_batches)
+    rates = LEARNING_RATES[settings.learning_rate](
+        settings.learning_rate_init, steps, settings.n_epochs * n_batches
+    )
+    order = np.arange(n_samples)
+    if settings.shuffle:
+        state.random_state.shuffle(order)
+    loss, correct = train_epoch(
+        network,
+        settings.optimizer,
+        settings.momentum,
+        state.params,
+        state.velocity,
+        *samples,
+        order,
+        settings.batch_size,
+        rates,
+    )
+    total = samples.sample_weight.sum(dtype=np.float64)
+    return {"loss": loss / total, "accuracy": correct / total}
+
+
+def evaluate(settings, params, samples):
+    """Loss and accuracy on samples that are only watched."""
+    z = logits(
+        settings.layer_sizes,
+        settings.activation,
+        settings.backprop,
+        params,
+        samples.X,
+    ).astype(np.float64)
+    loss = np.logaddexp(0, z) - samples.y * z
+    correct = (z > 0) == samples.y
+    return {
+        "val_loss": np.average(loss, weights=samples.sample_weight),
+        "val_accuracy": np.average(correct, weights=samples.sample_weight),
+    }
+
+
+def record(history, figures):
+    """Append one epoch to the curves, NaN to those that it says nothing of."""
+    n_epochs = len(history["loss"])
+    for name in figures:
+        history.setdefault(name, [np.nan] * n_epochs)
+    for name, curve in history.items():
+        curve.append(float(figures.get(name, np.nan)))
+
+
+def diverged_message(settings, epoch):
+    return (
+        f"Training diverged in epoch {epoch + 1}: the loss or a weight is no longer "
+        f"finite. Lower learning_rate_init (it is {settings.learning_rate_init}), or "
+        "bring the features to a similar scale, for example with StandardScaler."
+    )
