@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
@@ -455,7 +455,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         if X is None or y is None:
             missing = "X_val" if X is None else "y_val"
             raise ValueError(f"Validation data need X_val and y_val, but {missing} is None.")
-        X = self._check_X(X, dtype, input_name="X_val")
+        validate_data(self, X, reset=False, skip_check_array=True)
+        X = check_array(X, dtype=dtype, order="C", input_name="X_val")
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         return make_samples(X, y, sample_weight, self.classes_, class_weight, "_val")

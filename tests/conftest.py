@@ -1,0 +1,31 @@
+"""Data with a seed, and the settings of the run."""
+
+import os
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's array API checks need it
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+
+@pytest.fixture(scope="session")
+def breast_cancer():
+    """X_train, X_test, y_train, y_test: scaled, 80 % and 20 %."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, train_size=0.8, random_state=0
+    )
+    scaler = StandardScaler().fit(X_train)
+    return scaler.transform(X_train), scaler.transform(X_test), y_train, y_test
+
+
+@pytest.fixture
+def Xy():
+    """Two overlapping clouds of 60 rows and 5 features; labels 0 and 1."""
+    rng = np.random.RandomState(0)
+    y = np.arange(60) % 2
+    return rng.normal(size=(60, 5)) + 0.7 * y[:, None], y

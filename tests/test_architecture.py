@@ -1,0 +1,41 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skbinnet
+
+PACKAGE = Path(skbinnet.__file__).parent
+LAYERS = ["_sgd_fast", "_network", "_samples", "_training", "_classifier", "_display"]
+KNOW_SKLEARN = {"_classifier.py", "_display.py"}
+SOURCES = sorted(PACKAGE.glob("_*.py"))
+
+
+def imports(path):
+    """Pairs (level, module) of all imports of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_imports_go_down_only(path):
+    if path.name == "__init__.py":
+        return
+    below = LAYERS[: LAYERS.index(path.stem)]
+    assert {module for level, module in imports(path) if level} <= set(below)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_scikit_learn_is_known_at_the_top_only(path):
+    knows = any(module.startswith("sklearn") for level, module in imports(path))
+    assert not knows or path.name in KNOW_SKLEARN
+
+
+def test_matplotlib_is_not_imported_before_it_is_used():
+    code = "import skbinnet, sys; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skbinnet._network import INITS, flatten, init_params, sizes_of, unflatten
+
+SIZES = [200, 50, 1]
+
+
+def test_coefs_and_intercepts_are_views_in_layer_order():
+    params = np.arange(11.0)
+    coefs, intercepts = unflatten(params, [2, 2, 1, 1])
+    assert [W.tolist() for W in coefs] == [[[0, 1], [2, 3]], [[6], [7]], [[9]]]
+    assert [b.tolist() for b in intercepts] == [[4, 5], [8], [10]]
+    assert all(np.shares_memory(part, params) for part in coefs + intercepts)
+    assert_array_equal(flatten(coefs, intercepts), params)
+    assert sizes_of(coefs) == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_initial_weights_do_not_depend_on_dtype(init):
+    double, single = (
+        init_params(SIZES, init, np.random.RandomState(0), dtype)
+        for dtype in (np.float64, np.float32)
+    )
+    assert single.dtype == np.float32
+    assert_array_equal(double.astype(np.float32), single)
+
+
+def test_initial_weights_follow_their_formulas():
+    def first_layer(init):
+        params = init_params(SIZES, init, np.random.RandomState(0), np.float64)
+        coefs, intercepts = unflatten(params, SIZES)
+        return coefs[0], intercepts[0]
+
+    bound = np.sqrt(6 / 250)
+    W, b = first_layer("glorot")
+    assert 0.99 * bound < np.abs(W).max() <= bound
+    assert 0.8 * bound < np.abs(b).max() <= bound
+    W, b = first_layer("he")
+    assert_allclose(W.std(), np.sqrt(2 / 200), rtol=0.02)
+    assert_array_equal(b, 0)
+    W, b = first_layer("normal")
+    assert_allclose(W.std(), 1, rtol=0.02)
+    assert_allclose(b.std(), 1, rtol=0.3)
