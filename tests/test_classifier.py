@@ -1,0 +1,555 @@
+import pickle
+from inspect import signature
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skbinnet import BinaryMLPClassifier
+from skbinnet._network import init_params, unflatten
+
+
+@pytest.fixture
+def fitted(Xy):
+    return BinaryMLPClassifier(max_iter=5, random_state=0).fit(*Xy)
+
+
+def state(clf):
+    """All attributes, as bytes."""
+    return pickle.dumps(vars(clf))
+
+
+def assert_equal_weights(a, b):
+    for part_a, part_b in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_):
+        assert_array_equal(part_a, part_b)
+
+
+# ---- the face ------------------------------------------------------------------------
+
+
+def test_signatures_keep_the_order_of_mlp_classifier():
+    def names(function):
+        return list(signature(function).parameters)
+
+    for ours, theirs in (
+        (BinaryMLPClassifier, MLPClassifier),
+        (BinaryMLPClassifier.fit, MLPClassifier.fit),
+    ):
+        shared = [name for name in names(ours) if name in names(theirs)]
+        assert shared == [name for name in names(theirs) if name in names(ours)]
+    assert names(BinaryMLPClassifier.partial_fit) == [
+        "self", "X", "y", "sample_weight", "classes",
+    ]  # fmt: skip
+
+
+def test_fitted_attributes_are_those_of_mlp_classifier(fitted, Xy):
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        mlp = MLPClassifier((64,), max_iter=5).fit(*Xy)
+    public = {name for name in vars(mlp) if name.endswith("_")}
+    assert public <= set(vars(fitted))
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_"):
+        assert getattr(fitted, name) == getattr(mlp, name)
+    assert [W.shape for W in fitted.coefs_] == [W.shape for W in mlp.coefs_]
+    assert [b.shape for b in fitted.intercepts_] == [b.shape for b in mlp.intercepts_]
+    assert len(fitted.loss_curve_) == 5
+    assert fitted.loss_curve_ is fitted.history_["loss"]
+    assert fitted.loss_ == fitted.loss_curve_[-1]
+    assert fitted.best_loss_ == min(fitted.loss_curve_)
+
+
+def test_predictions_agree_with_each_other(fitted, Xy):
+    X, y = Xy
+    z = fitted.decision_function(X)
+    p = fitted.predict_proba(X)
+    assert z.shape == (60,)
+    assert_allclose(p[:, 1], expit(z), rtol=1e-12)
+    assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
+    assert_allclose(fitted.predict_log_proba(X), np.log(p), rtol=1e-9)
+    assert_array_equal(fitted.predict(X), fitted.classes_[(z > 0).astype(int)])
+    assert fitted.score(X, y) == np.mean(fitted.predict(X) == y)
+
+
+def test_log_probabilities_are_finite_where_probabilities_saturate(fitted):
+    far = 1e6 * np.random.RandomState(0).normal(size=(20, 5))
+    assert (fitted.predict_proba(far) == 0).any()
+    assert np.isfinite(fitted.predict_log_proba(far)).all()
+
+
+def test_default_model_learns(breast_cancer):
+    X_train, X_test, y_train, y_test = breast_cancer
+    clf = BinaryMLPClassifier(random_state=0).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.95
+    assert log_loss(y_test, clf.predict_proba(X_test)) < 0.15
+    assert clf.loss_curve_[-1] < 0.2 * clf.loss_curve_[0]
+
+
+def test_no_hidden_layer_is_logistic_regression(breast_cancer):
+    X, _, y, _ = breast_cancer
+    clf = BinaryMLPClassifier(
+        (), alpha=0.01, max_iter=2000, batch_size=455, learning_rate_init=0.5
+    ).fit(X, y)
+    exact = sklearn.linear_model.LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-8)
+    exact.fit(X, y)
+    assert_allclose(clf.coefs_[0].ravel(), exact.coef_.ravel(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1], [-1, 1], [False, True], ["benign", "malignant"], [7, 3]]
+)
+def test_any_two_labels_give_the_same_network(fitted, Xy, labels):
+    X, y = Xy
+    labels = np.sort(labels)
+    clf = clone(fitted).fit(X, labels[y])
+    assert_array_equal(clf.classes_, labels)
+    assert_equal_weights(clf, fitted)
+    assert_array_equal(clf.predict(X), labels[fitted.predict(X)])
+
+
+@pytest.mark.parametrize("hidden", [8, [8], (8,), np.array([8]), (np.int64(8),)])
+def test_hidden_layer_sizes_in_any_form(Xy, hidden):
+    clf = BinaryMLPClassifier(hidden, max_iter=1).fit(*Xy)
+    assert [W.shape for W in clf.coefs_] == [(5, 8), (8, 1)]
+
+
+def test_auto_batch_size_is_200_or_all_rows(Xy):
+    settings = {"max_iter": 2, "random_state": 0}
+    X, y = np.vstack([Xy[0]] * 5), np.tile(Xy[1], 5)
+    for n in (60, 300):
+        auto = BinaryMLPClassifier(batch_size="auto", **settings).fit(X[:n], y[:n])
+        same = BinaryMLPClassifier(batch_size=min(200, n), **settings).fit(X[:n], y[:n])
+        assert_equal_weights(auto, same)
+
+
+def test_auto_learning_rate_is_0_03(Xy):
+    auto, same = (
+        BinaryMLPClassifier(learning_rate_init=rate, random_state=0).fit(*Xy)
+        for rate in ("auto", 0.03)
+    )
+    assert_equal_weights(auto, same)
+
+
+# ---- weights ---------------------------------------------------------------------------
+
+
+def test_scale_of_sample_weight_does_not_matter(Xy):
+    X, y = Xy
+    sample_weight = np.random.RandomState(1).uniform(0, 3, len(y))
+    a, b = (
+        BinaryMLPClassifier(random_state=0).fit(X, y, scale * sample_weight)
+        for scale in (1, 1000)
+    )
+    assert_allclose(a.decision_function(X), b.decision_function(X), rtol=1e-9)
+
+
+def test_sample_weight_acts_at_batch_size_1(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(batch_size=1, learning_rate_init=0.003, random_state=0)
+    rates = [
+        clf.fit(X, y, np.where(y == 1, weight, 1)).predict(X).mean()
+        for weight in (0.02, 1, 50)
+    ]
+    assert rates[0] < 0.2 < rates[1] < 0.8 < rates[2]
+
+
+def test_class_weight_equals_sample_weight(Xy):
+    X, y = Xy
+    by_class = BinaryMLPClassifier(class_weight={0: 1, 1: 5}, random_state=0).fit(X, y)
+    by_sample = BinaryMLPClassifier(random_state=0).fit(X, y, np.where(y == 1, 5, 1))
+    assert_allclose(by_class.coefs_[0], by_sample.coefs_[0], rtol=1e-9)
+
+
+def test_class_weight_holds_for_validation_data_too(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(
+        max_iter=1, batch_size=60, learning_rate_init=1e-12, class_weight={0: 1, 1: 5}
+    ).fit(X, y, X_val=X, y_val=y)
+    assert clf.history_["val_loss"] == pytest.approx(clf.history_["loss"])
+
+
+def test_partial_fit_takes_weights_as_they_are(Xy):
+    X, y = Xy
+    settings = {"alpha": 0, "momentum": 0, "random_state": 0}
+    slow = BinaryMLPClassifier(learning_rate_init=0.01, **settings)
+    fast = BinaryMLPClassifier(learning_rate_init=0.05, **settings)
+    slow.partial_fit(X, y, sample_weight=np.full(60, 5.0), classes=[0, 1])
+    fast.partial_fit(X, y, classes=[0, 1])
+    assert_allclose(slow.coefs_[0], fast.coefs_[0], rtol=1e-9)
+
+
+# ---- validation data ---------------------------------------------------------------------
+
+
+def test_validation_data_are_watched_and_not_trained_on(fitted, Xy):
+    X, y = Xy
+    watched = clone(fitted).fit(X, y, X_val=X[:10], y_val=y[:10])
+    assert_equal_weights(watched, fitted)
+    assert watched.history_["val_accuracy"][-1] == watched.score(X[:10], y[:10])
+    assert watched.history_["val_loss"][-1] == pytest.approx(
+        log_loss(y[:10], watched.predict_proba(X[:10])), rel=1e-9
+    )
+
+
+@pytest.fixture
+def metadata_routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def test_pipeline_transforms_validation_data(Xy, metadata_routing):
+    X, y = 100 + 10 * Xy[0], Xy[1]
+    steps = [("scale", StandardScaler()), ("clf", BinaryMLPClassifier(random_state=0))]
+    model = Pipeline(steps, transform_input=["X_val"])
+    model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    accuracy = model["clf"].history_["val_accuracy"][-1]
+    assert accuracy == model.score(X[40:], y[40:])
+
+
+def test_grid_search_routes_validation_data_through_the_pipeline(Xy, metadata_routing):
+    X, y = Xy
+    steps = [("scale", StandardScaler()), ("clf", BinaryMLPClassifier(max_iter=2))]
+    model = Pipeline(steps, transform_input=["X_val"])
+    search = GridSearchCV(model, {"clf__alpha": [0, 0.1]}, cv=2, error_score="raise")
+    search.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    assert len(search.best_estimator_["clf"].history_["val_loss"]) == 2
+
+
+# ---- where its users live ------------------------------------------------------------------
+
+
+def test_data_frame_with_string_labels(fitted, Xy):
+    X, y = Xy
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    target = pd.Series(np.where(y == 1, "spam", "ham"), name="kind")
+    clf = clone(fitted).fit(frame, target, X_val=frame, y_val=target)
+    assert clf.feature_names_in_.tolist() == list("abcde")
+    assert_equal_weights(clf, fitted)
+    assert set(clf.predict(frame)) == {"ham", "spam"}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_grid_search_over_a_pipeline(Xy, n_jobs):
+    model = make_pipeline(StandardScaler(), BinaryMLPClassifier(max_iter=3, random_state=0))
+    grid = {
+        "binarymlpclassifier__hidden_layer_sizes": [(), (4,), (4, 3)],
+        "binarymlpclassifier__backprop": ["loop", "matrix"],
+    }
+    search = GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, error_score="raise").fit(*Xy)
+    assert search.best_score_ > 0.6
+
+
+def test_cross_val_score(Xy):
+    assert cross_val_score(BinaryMLPClassifier(random_state=0), *Xy, cv=3).mean() > 0.6
+
+
+def test_clone_has_the_parameters_and_no_fit(fitted):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "coefs_")
+
+
+def test_pickle_predicts_and_goes_on_as_before(fitted, Xy):
+    copy = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(copy.decision_function(Xy[0]), fitted.decision_function(Xy[0]))
+    assert_equal_weights(copy.partial_fit(*Xy), fitted.partial_fit(*Xy))
+
+
+def test_set_output_of_a_pipeline_reaches_the_classifier(Xy):
+    model = make_pipeline(StandardScaler(), BinaryMLPClassifier())
+    model.set_output(transform="pandas").fit(pd.DataFrame(Xy[0], columns=list("abcde")), Xy[1])
+    assert model[-1].feature_names_in_.tolist() == list("abcde")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_read_only_memory_map_is_not_copied(tmp_path, Xy, dtype, monkeypatch):
+    X, y = Xy[0].astype(dtype), Xy[1]
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    seen = []
+    monkeypatch.setattr(
+        "skbinnet._training.train_epoch", lambda *args: seen.append(args[5]) or (0.0, 0.0)
+    )
+    clf = BinaryMLPClassifier(max_iter=1, random_state=0).fit(mapped, y)
+    assert np.shares_memory(seen[0], mapped)
+    monkeypatch.undo()
+    assert_equal_weights(clf.fit(mapped, y), clone(clf).fit(X, y))
+
+
+def test_dtype_of_first_data_is_kept(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(max_iter=2).fit(X.astype(np.float32), y)
+    assert {part.dtype for part in clf.coefs_ + clf.intercepts_} == {np.dtype("float32")}
+    assert clf.predict_proba(X).dtype == np.float32
+    assert clf.partial_fit(X, y).coefs_[0].dtype == np.float32
+
+
+def test_memory_layout_of_X_does_not_matter(fitted, Xy):
+    X, y = Xy
+    wide = np.zeros((120, 10))
+    wide[::2, ::2] = X
+    for same in (np.asfortranarray(X), wide[::2, ::2], X.astype(">f8"), X.tolist()):
+        assert_equal_weights(clone(fitted).fit(same, y), fitted)
+
+
+def test_html_representation(fitted):
+    assert "BinaryMLPClassifier" in fitted._repr_html_()
+
+
+# ---- going on ----------------------------------------------------------------------------------
+
+
+def test_same_seed_same_result(fitted, Xy):
+    assert_equal_weights(clone(fitted).fit(*Xy), fitted)
+    assert_equal_weights(fitted.fit(*Xy), clone(fitted).fit(*Xy))
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+@pytest.mark.parametrize("backprop", ["loop", "matrix"])
+def test_fit_warm_start_and_partial_fit_continue_exactly(Xy, backprop, momentum):
+    X, y = Xy
+    settings = {
+        "backprop": backprop,
+        "momentum": momentum,
+        "learning_rate": "constant",
+        "random_state": 0,
+    }
+    whole = BinaryMLPClassifier(max_iter=4, **settings).fit(X, y)
+    halves = BinaryMLPClassifier(max_iter=2, warm_start=True, **settings)
+    halves.fit(X, y).fit(X, y)
+    steps = BinaryMLPClassifier(**settings)
+    for _ in range(4):
+        steps.partial_fit(X, y, classes=[0, 1])
+    for clf in (halves, steps):
+        assert_equal_weights(clf, whole)
+        assert clf.t_ == whole.t_ == 240
+        assert clf.loss_curve_ == whole.loss_curve_
+    assert (whole.n_iter_, halves.n_iter_, steps.n_iter_) == (4, 2, 4)
+
+
+def test_partial_fit_goes_on_from_fit_with_one_class(fitted, Xy):
+    X, y = Xy
+    fitted.partial_fit(X[y == 1], y[y == 1])
+    assert (fitted.n_iter_, fitted.t_) == (6, 330)
+    assert_array_equal(fitted.classes_, [0, 1])
+
+
+def test_own_weights_are_a_start(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier((3,), max_iter=1, learning_rate_init=1e-300, warm_start=True)
+    clf.fit(X, y)
+    own = init_params([5, 3, 1], "normal", np.random.RandomState(1), np.float64)
+    clf.coefs_, clf.intercepts_ = unflatten(own, [5, 3, 1])
+    clf.fit(X, y)
+    assert_array_equal(clf.coefs_[0].ravel(), own[:15])
+
+
+# ---- bad input -----------------------------------------------------------------------------
+
+
+def with_value(array, value):
+    array = np.array(array, dtype=float)
+    array.flat[3] = value
+    return array
+
+
+BAD_FIT = {
+    "NaN in X": (lambda X, y: {"X": with_value(X, np.nan)}, "Input X contains NaN"),
+    "inf in X": (lambda X, y: {"X": with_value(X, np.inf)}, "Input X contains infinity"),
+    "NaN in y": (lambda X, y: {"y": with_value(y, np.nan)}, "y contains NaN"),
+    "inf in y": (lambda X, y: {"y": with_value(y, np.inf)}, "y contains infinity"),
+    "three classes": (lambda X, y: {"y": np.arange(60) % 3}, "Only binary.*got 3"),
+    "one class": (lambda X, y: {"y": np.ones(60)}, "one class"),
+    "continuous y": (lambda X, y: {"y": X[:, 0]}, "Unknown label type"),
+    "y too short": (lambda X, y: {"y": y[:-1]}, "inconsistent numbers of samples"),
+    "empty X": (lambda X, y: {"X": X[:0], "y": y[:0]}, "0 sample"),
+    "no features": (lambda X, y: {"X": X[:, :0]}, "0 feature"),
+    "one-dimensional X": (lambda X, y: {"X": X[:, 0]}, "Expected 2D array"),
+    "NaN weight": (
+        lambda X, y: {"sample_weight": with_value(np.ones(60), np.nan)},
+        "sample_weight must be finite",
+    ),
+    "inf weight": (
+        lambda X, y: {"sample_weight": with_value(np.ones(60), np.inf)},
+        "sample_weight must be finite",
+    ),
+    "negative weight": (
+        lambda X, y: {"sample_weight": with_value(np.ones(60), -1)},
+        "sample_weight must not be negative, got -1",
+    ),
+    "zero weights": (
+        lambda X, y: {"sample_weight": np.zeros(60)},
+        "sample_weight must not be zero for every row",
+    ),
+    "weights too short": (
+        lambda X, y: {"sample_weight": np.ones(59)},
+        r"sample_weight must have shape \(60,\).*got \(59,\)",
+    ),
+}
+BAD_VALIDATION = {
+    "X_val alone": (lambda X, y: {"X_val": X}, "y_val is None"),
+    "y_val alone": (lambda X, y: {"y_val": y}, "X_val is None"),
+    "weights alone": (lambda X, y: {"sample_weight_val": y}, "X_val is None"),
+    "features of X_val": (
+        lambda X, y: {"X_val": X[:, :4], "y_val": y},
+        "X has 4 features, but BinaryMLPClassifier is expecting 5",
+    ),
+    "NaN in X_val": (
+        lambda X, y: {"X_val": with_value(X, np.nan), "y_val": y},
+        "X_val contains NaN",
+    ),
+    "empty X_val": (lambda X, y: {"X_val": X[:0], "y_val": y[:0]}, "0 sample"),
+    "y_val too short": (
+        lambda X, y: {"X_val": X, "y_val": y[:-1]},
+        "inconsistent numbers of samples",
+    ),
+    "unknown label in y_val": (
+        lambda X, y: {"X_val": X, "y_val": y + 1},
+        r"y_val must hold the classes \[0 1\] only, got \[2\]",
+    ),
+    "negative validation weight": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": -y},
+        "sample_weight_val must not be negative",
+    ),
+    "zero validation weights": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": 0 * y},
+        "sample_weight_val must not be zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FIT | BAD_VALIDATION)
+def test_bad_data_in_fit_are_named_and_change_nothing(fitted, Xy, case):
+    change, message = (BAD_FIT | BAD_VALIDATION)[case]
+    arguments = dict(zip(("X", "y"), Xy)) | change(*Xy)
+    before = state(fitted)
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(**arguments)
+    assert state(fitted) == before
+    with pytest.raises(ValueError, match=message):
+        clone(fitted).fit(**arguments)
+
+
+@pytest.mark.parametrize("case", [name for name in BAD_FIT if "class" not in name])
+def test_bad_data_in_partial_fit_are_named_and_change_nothing(fitted, Xy, case):
+    change, message = BAD_FIT[case]
+    arguments = dict(zip(("X", "y"), Xy)) | change(*Xy)
+    before = state(fitted)
+    if case == "no features":
+        message = "0 feature"
+    with pytest.raises(ValueError, match=message):
+        fitted.partial_fit(**arguments)
+    assert state(fitted) == before
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: X[:, :4], "X has 4 features, but BinaryMLPClassifier is expecting 5"),
+        (lambda X: with_value(X, np.nan), "Input X contains NaN"),
+        (lambda X: X[:0], "0 sample"),
+    ],
+)
+def test_bad_data_in_predictions_are_named(fitted, Xy, method, change, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(fitted, method)(change(Xy[0]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "classes must be given in the first call"),
+        ({"classes": [0, 1, 2]}, "Only binary.*got 3"),
+        ({"classes": [1]}, "one class"),
+        ({"classes": [1, 2]}, r"y must hold the classes \[1 2\] only, got \[0\]"),
+    ],
+)
+def test_bad_classes_in_the_first_partial_fit(Xy, arguments, message):
+    clf = BinaryMLPClassifier()
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(*Xy, **arguments)
+    assert vars(clf) == vars(BinaryMLPClassifier())
+
+
+def test_later_partial_fit_keeps_features_labels_and_classes(fitted, Xy):
+    X, y = Xy
+    before = state(fitted)
+    for arguments, message in (
+        ((X[:, :4], y), "X has 4 features"),
+        ((X, y + 1), r"y must hold the classes \[0 1\] only, got \[2\]"),
+        ((X, np.where(y == 1, "a", "b")), r"got \['a', 'b'\]"),
+        ((X, y, None, [1, 2]), r"expected \[0 1\], got \[1 2\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fitted.partial_fit(*arguments)
+    assert state(fitted) == before
+
+
+def test_warm_start_keeps_features_classes_and_layers(fitted, Xy):
+    X, y = Xy
+    fitted.set_params(warm_start=True)
+    before = state(fitted)
+    for arguments, message in (
+        ((X[:, :4], y), "X has 4 features"),
+        ((X, y + 1), r"expected \[0 1\], got \[1 2\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fitted.fit(*arguments)
+    assert state(fitted) == before
+    fitted.set_params(hidden_layer_sizes=(3,))
+    with pytest.raises(ValueError, match=r"sizes \[5, 64, 1\].* ask for \[5, 3, 1\]"):
+        fitted.fit(X, y)
+
+
+def test_balanced_classes_need_all_rows(Xy):
+    clf = BinaryMLPClassifier(class_weight="balanced")
+    with pytest.raises(ValueError, match="balanced.*needs all rows.*as a dict"):
+        clf.partial_fit(*Xy, classes=[0, 1])
+
+
+BAD_PARAMETERS = {
+    "hidden_layer_sizes": [0, -1, 2.5, (0,), (5, -1), (2.5,), ("a",), [[3]], "a", None, {4}],
+    "activation": ["swish", None, 1],
+    "solver": ["newton", None],
+    "backprop": ["automatic", None],
+    "alpha": [-1e-3, np.inf, np.nan, "a", None],
+    "batch_size": [0, -1, 2.5, "all", None],
+    "learning_rate": ["exponential", None, 0.1],
+    "learning_rate_init": [0, -0.1, np.inf, np.nan, "high", None],
+    "max_iter": [0, -1, 2.5, "a", None],
+    "shuffle": [2, "yes", None],
+    "random_state": [-1, 0.5, "a"],
+    "warm_start": [2, "yes", None],
+    "momentum": [-0.1, 1.1, np.nan, "a", None],
+    "nesterovs_momentum": [2, "yes", None],
+    "class_weight": ["even", 2, [1, 2], {5: 1}, {0: -1}, {0: np.nan}, {0: 0, 1: 0}],
+    "init": ["xavier", None, 0.1],
+}
+
+
+def test_every_parameter_has_bad_values_to_be_tested():
+    assert set(BAD_PARAMETERS) == set(BinaryMLPClassifier().get_params())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in BAD_PARAMETERS.items() for value in values],
+)
+def test_bad_parameter_is_named_and_changes_nothing(fitted, Xy, name, value):
+    fitted.set_params(**{name: value})
+    before = state(fitted)
+    with pytest.raises(ValueError, match=name):
+        fitted.fit(*Xy)
+    with pytest.raises(ValueError, match=name):
+        fitted.partial_fit(*Xy)
+    assert state(fitted) == before
