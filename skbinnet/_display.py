@@ -5,7 +5,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 PANELS = ("loss", "accuracy")
-CURVES = {"training": "", "validation": "val_"}  # legend: prefix in the history
 
 
 class TrainingCurvesDisplay:
@@ -116,13 +115,19 @@ class TrainingCurvesDisplay:
         return self
 
     def _plot_panel(self, panel, ax, name, kwargs):
-        for label, prefix in CURVES.items():
-            curve = self.history.get(prefix + panel)
-            if curve is not None:
-                style = {"label": f"{name}, {label}" if name else label} | kwargs
-                self.lines_ += ax.plot(range(1, len(curve) + 1), curve, **style)
+        before = f"{name}, " if name else ""
+        style = {"label": f"{before}training"} | kwargs
+        self.lines_ += plot_curve(ax, self.history[panel], style)
+        if f"val_{panel}" in self.history:
+            same = {"color": self.lines_[-1].get_color(), "linestyle": "--"}
+            style = {"label": f"{before}validation"} | same | kwargs
+            self.lines_ += plot_curve(ax, self.history[f"val_{panel}"], style)
         ax.set(xlabel="epoch", ylabel=panel)
         ax.legend()
+
+
+def plot_curve(ax, curve, style):
+    return ax.plot(range(1, len(curve) + 1), curve, **style)
 
 
 def two_panels():

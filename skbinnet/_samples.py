@@ -33,7 +33,8 @@ def check_weight(weight, n_samples, name):
     weight = np.asarray(weight, dtype=np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"{name} must have shape ({n_samples},), a weight per row, got {weight.shape}."
+            f"{name} must have shape ({n_samples},), a weight per row, "
+            f"got {weight.shape}."
         )
     if not np.isfinite(weight).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity.")
@@ -59,7 +60,9 @@ def class_weights(class_weight, classes, y, sample_weight):
         return totals.sum() / (2 * totals)
     unknown = [label for label in class_weight if label not in classes.tolist()]
     if unknown:
-        raise ValueError(f"class_weight names {unknown}, but the classes are {classes}.")
+        raise ValueError(
+            f"class_weight names {unknown}, but the classes are {classes}."
+        )
     weights = [class_weight.get(label, 1) for label in classes.tolist()]
     return check_weight(weights, 2, "class_weight")
 
@@ -69,7 +72,9 @@ def encode_labels(y, classes, name):
     known = set(classes.tolist())
     unknown = [label for label in np.unique(y).tolist() if label not in known]
     if unknown:
-        raise ValueError(f"{name} must hold the classes {classes} only, got {unknown} too.")
+        raise ValueError(
+            f"{name} must hold the classes {classes} only, got {unknown} too."
+        )
     return y == classes[1]
 
 
@@ -79,7 +84,9 @@ def make_samples(X, y, sample_weight, classes, class_weight, suffix="", mean_1=F
     name = f"sample_weight{suffix}"
     weight = check_weight(sample_weight, len(y), name)
     weight = check_weight(
-        weight * class_weight[positive.astype(np.intp)], len(y), f"{name} times class_weight"
+        weight * class_weight[positive.astype(np.intp)],
+        len(y),
+        f"{name} times class_weight",
     )
     if mean_1:
         weight = weight / weight.max()  # so that no sum overflows

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._network import ACTIVATIONS, BACKPROPS, logits
-from ._sgd_fast import Network, Optimizer, train_epoch
+from ._network import ACTIVATIONS, BACKPROPS
+from ._sgd_fast import Network, Optimizer, evaluate, train_epoch
 
 
 def constant(learning_rate_init, steps, n_steps):
@@ -14,7 +14,10 @@ def constant(learning_rate_init, steps, n_steps):
 
 
 def cosine(learning_rate_init, steps, n_steps):
-    """learning_rate_init (1 + cos(pi step / n_steps)) / 2 (Loshchilov and Hutter, 2017)."""
+    """learning_rate_init (1 + cos(pi step / n_steps)) / 2.
+
+    Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
+    """
     return learning_rate_init * (1 + np.cos(np.pi * steps / n_steps)) / 2
 
 
@@ -56,34 +59,41 @@ class State:
 
 def train(settings, state, samples, validation=None):
     """Run all epochs; the validation samples, where given, are watched."""
-    network = Network(
+    training_network = make_network(settings, max_rows=settings.batch_size)
+    watching_network = make_network(settings, max_rows=512)
+    for epoch in range(settings.n_epochs):
+        sums = run_epoch(training_network, settings, state, samples, epoch)
+        figures = weighted_means(sums, samples)
+        if not np.isfinite(figures["loss"]) or not np.isfinite(state.params).all():
+            raise ValueError(diverged_message(settings, epoch))
+        if validation is not None:
+            sums = evaluate(watching_network, state.params, *validation)
+            figures |= weighted_means(sums, validation, prefix="val_")
+        record(state.history, figures)
+
+
+def make_network(settings, max_rows):
+    return Network(
         settings.layer_sizes,
         ACTIVATIONS[settings.activation],
         BACKPROPS[settings.backprop],
         settings.alpha,
-        settings.batch_size,
+        max_rows,
     )
-    for epoch in range(settings.n_epochs):
-        figures = run_epoch(network, settings, state, samples, epoch)
-        if not np.isfinite(figures["loss"]) or not np.isfinite(state.params).all():
-            raise ValueError(diverged_message(settings, epoch))
-        if validation is not None:
-            figures |= evaluate(settings, state.params, validation)
-        record(state.history, figures)
 
 
 def run_epoch(network, settings, state, samples, epoch):
-    """Take every minibatch once; loss and accuracy are those on the way."""
+    """Take every minibatch once; returns the sums of loss and accuracy on the way."""
     n_samples = len(samples.y)
     n_batches = -(-n_samples // settings.batch_size)
     steps = np.arange(epoch * n_batches, (epoch + 1) * n_batches)
-    rates = LEARNING_RATES[settings.learning_rate](
+    learning_rates = LEARNING_RATES[settings.learning_rate](
         settings.learning_rate_init, steps, settings.n_epochs * n_batches
     )
     order = np.arange(n_samples)
     if settings.shuffle:
         state.random_state.shuffle(order)
-    loss, correct = train_epoch(
+    return train_epoch(
         network,
         settings.optimizer,
         settings.momentum,
@@ -92,27 +102,14 @@ def run_epoch(network, settings, state, samples, epoch):
         *samples,
         order,
         settings.batch_size,
-        rates,
+        learning_rates,
     )
-    total = samples.sample_weight.sum(dtype=np.float64)
-    return {"loss": loss / total, "accuracy": correct / total}
 
 
-def evaluate(settings, params, samples):
-    """Loss and accuracy on samples that are only watched."""
-    z = logits(
-        settings.layer_sizes,
-        settings.activation,
-        settings.backprop,
-        params,
-        samples.X,
-    ).astype(np.float64)
-    loss = np.logaddexp(0, z) - samples.y * z
-    correct = (z > 0) == samples.y
-    return {
-        "val_loss": np.average(loss, weights=samples.sample_weight),
-        "val_accuracy": np.average(correct, weights=samples.sample_weight),
-    }
+def weighted_means(sums, samples, prefix=""):
+    """The figures of an epoch, from weighted sums over samples."""
+    loss, correct = np.array(sums) / samples.sample_weight.sum(dtype=np.float64)
+    return {f"{prefix}loss": loss, f"{prefix}accuracy": correct}
 
 
 def record(history, figures):

@@ -11,6 +11,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from skbinnet import BinaryMLPClassifier
+
 
 @pytest.fixture(scope="session")
 def breast_cancer():
@@ -29,3 +31,8 @@ def Xy():
     rng = np.random.RandomState(0)
     y = np.arange(60) % 2
     return rng.normal(size=(60, 5)) + 0.7 * y[:, None], y
+
+
+@pytest.fixture
+def fitted(Xy):
+    return BinaryMLPClassifier(max_iter=5, random_state=0).fit(*Xy)

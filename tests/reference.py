@@ -11,7 +11,7 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-# ---- the notebook's network: 10 relu units, one sigmoid output, columns are samples ------
+# ---- the notebook's network: 10 relu units, one sigmoid output, columns are samples
 
 
 def notebook_forward(X, w_1, u_1, w_2, u_2):
@@ -59,7 +59,7 @@ def notebook_gradients_matrix(X, Y, w_1, u_1, w_2, u_2):
 
 
 def notebook_fit(gradients, X, y, weights, orders, batch_size=10, lr=0.01):
-    """The notebook's training loop over given orders; weights are w_1, u_1, w_2, u_2."""
+    """The notebook's training loop over given orders, from w_1, u_1, w_2, u_2."""
     weights = [part.copy() for part in weights]
     for order in orders:
         for start in range(0, len(order), batch_size):
@@ -70,7 +70,7 @@ def notebook_fit(gradients, X, y, weights, orders, batch_size=10, lr=0.01):
     return weights
 
 
-# ---- any network: rows are samples --------------------------------------------------------
+# ---- any network: rows are samples
 
 ACTIVATIONS = {
     "identity": (lambda z: z, lambda z: np.ones_like(z)),
@@ -110,8 +110,8 @@ def gradients(coefs, intercepts, activation, alpha, X, y, row_weights):
 
 
 def sgd_epoch(
-    coefs, intercepts, velocities, activation, alpha, X, y, sample_weight, batches, rates,
-    momentum, nesterov,
+    coefs, intercepts, velocities, activation, alpha, X, y, sample_weight,
+    batches, rates, momentum, nesterov,
 ):  # fmt: skip
     """One epoch in place; returns weighted sums of loss and of correct predictions."""
     loss = correct = 0

@@ -45,7 +45,7 @@ def test_80_epochs_equal_the_notebooks_exercises(breast_cancer, backprop):
     clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
 
     coefs, intercepts, orders = replay(settings, X.shape[1], len(X))
-    start = [part for W, b in zip(coefs, intercepts) for part in (W.T, b[:, None])]
+    start = [coefs[0].T, intercepts[0][:, None], coefs[1].T, intercepts[1][:, None]]
     gradients = getattr(reference, f"notebook_gradients_{backprop}")
     w_1, u_1, w_2, u_2 = reference.notebook_fit(gradients, X, y, start, orders)
     assert_same_weights(clf.coefs_, [w_1.T, w_2.T], 1e-9)
@@ -91,7 +91,7 @@ def test_one_epoch_equals_pytorch(breast_cancer, backprop):
     first, last = torch.nn.Linear(30, 10), torch.nn.Linear(10, 1)
     network = torch.nn.Sequential(first, torch.nn.ReLU(), last).double()
     with torch.no_grad():
-        for layer, W, b in zip((first, last), coefs, intercepts):
+        for layer, W, b in zip((first, last), coefs, intercepts, strict=True):
             layer.weight.copy_(torch.from_numpy(W.T))
             layer.bias.copy_(torch.from_numpy(b))
     optimizer = torch.optim.SGD(

@@ -14,7 +14,9 @@ def samples(sample_weight=None, class_weight=(1, 1), dtype=np.float64, **kwargs)
 
 
 def unknown_label():
-    make_samples(np.ones((1, 1)), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val")
+    make_samples(
+        np.ones((1, 1)), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val"
+    )
 
 
 def test_second_class_becomes_1():
@@ -68,9 +70,15 @@ def test_class_missing_in_the_dict_weighs_1():
         (lambda: check_weight([1, np.inf], 2, "w"), "w must be finite"),
         (lambda: check_weight([1, -2], 2, "w"), "w must not be negative, got -2.0"),
         (lambda: check_weight([0, 0], 2, "w"), "w must not be zero for every row"),
-        (lambda: samples(class_weight=(0, 0)), "sample_weight times class_weight .* zero"),
+        (
+            lambda: samples(class_weight=(0, 0)),
+            "sample_weight times class_weight .* zero",
+        ),
         (lambda: class_weights({"maybe": 1}, CLASSES, Y, None), r"names \['maybe'\]"),
-        (lambda: class_weights({"yes": -1}, CLASSES, Y, None), "class_weight .* negative"),
+        (
+            lambda: class_weights({"yes": -1}, CLASSES, Y, None),
+            "class_weight .* negative",
+        ),
         (
             lambda: class_weights("balanced", CLASSES, Y, [1, 0, 1, 1]),
             "balanced.* weight in both classes",

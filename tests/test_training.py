@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import ACTIVATIONS
-from skbinnet._training import LEARNING_RATES, evaluate, record
+from skbinnet._training import LEARNING_RATES, record
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 
@@ -17,7 +17,9 @@ def weights(clf):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(), (8,), (8, 6), (8, 6, 4)])
-def test_loop_and_matrix_end_in_the_same_weights(Xy, hidden, activation, weighted, dtype, rtol):
+def test_loop_and_matrix_end_in_the_same_weights(
+    Xy, hidden, activation, weighted, dtype, rtol
+):
     X, y = Xy
     sample_weight = np.random.RandomState(1).uniform(0, 3, len(y)) if weighted else None
     loop, matrix = (
@@ -107,7 +109,9 @@ def test_divergence_is_an_error_that_names_the_learning_rate(Xy, activation, bac
     clf = BinaryMLPClassifier(
         (4, 4), activation, backprop=backprop, learning_rate_init=1e200, random_state=0
     )
-    with pytest.raises(ValueError, match="diverged in epoch 1.*learning_rate_init.*1e\\+200"):
+    with pytest.raises(
+        ValueError, match=r"diverged in epoch 1.*learning_rate_init.*1e\+200"
+    ):
         clf.fit(X, y)
     assert not hasattr(clf, "coefs_")
 
