@@ -38,4 +38,4 @@ def test_scikit_learn_is_known_at_the_top_only(path):
 
 def test_matplotlib_is_not_imported_before_it_is_used():
     code = "import skbinnet, sys; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
