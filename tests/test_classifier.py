@@ -141,6 +141,17 @@ def test_scale_of_sample_weight_does_not_matter(Xy):
     assert_allclose(a.decision_function(X), b.decision_function(X), rtol=1e-9)
 
 
+def test_weight_equals_repetition_where_one_batch_holds_all_rows(Xy):
+    X, y = Xy
+    times = np.random.RandomState(1).randint(4, size=len(y))
+    settings = {"batch_size": 1000, "random_state": 0}
+    weighted = BinaryMLPClassifier(**settings).fit(X, y, times)
+    repeated = BinaryMLPClassifier(**settings).fit(X.repeat(times, 0), y.repeat(times))
+    assert_allclose(
+        weighted.decision_function(X), repeated.decision_function(X), rtol=1e-9
+    )
+
+
 def test_sample_weight_acts_at_batch_size_1(Xy):
     X, y = Xy
     clf = BinaryMLPClassifier(batch_size=1, learning_rate_init=0.003, random_state=0)
