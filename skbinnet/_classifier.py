@@ -1,6 +1,7 @@
 """BinaryMLPClassifier: parameters, checks, labels, fit and predict."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
@@ -316,7 +317,7 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
                 self.class_weight, self.classes_, y, sample_weight
             )
             samples = make_samples(
-                X, y, sample_weight, self.classes_, class_weight, mean_1=True
+                X, y, sample_weight, self.classes_, class_weight, normalise=True
             )
             validation = self._validation(
                 X_val, y_val, sample_weight_val, X.dtype, class_weight
@@ -490,7 +491,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         state = start(settings.layer_sizes, samples.X.dtype)
         train(settings, state, samples, validation)
         self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
-        self._velocity, self._random_state = state.velocity, state.random_state
+        self._velocity = state.velocity
+        self._random_state = deepcopy(state.random_state)  # it may be shared
         self.history_ = state.history
         self.loss_curve_ = state.history["loss"]
         self.loss_, self.best_loss_ = self.loss_curve_[-1], min(self.loss_curve_)
@@ -543,7 +545,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             )
         params = flatten(self.coefs_, self.intercepts_)
         history = {name: curve.copy() for name, curve in self.history_.items()}
-        return State(params, self._velocity.copy(), self._random_state, history)
+        random_state = deepcopy(self._random_state)
+        return State(params, self._velocity.copy(), random_state, history)
 
 
 @contextmanager

@@ -69,7 +69,12 @@ def sizes_of(coefs):
 
 def logits(layer_sizes, activation, backprop, params, X):
     """The network's output z for each row of X, before the sigmoid."""
-    network = Network(layer_sizes, ACTIVATIONS[activation], BACKPROPS[backprop])
+    network = Network(
+        layer_sizes,
+        ACTIVATIONS[activation],
+        BACKPROPS[backprop],
+        max_rows=min(512, len(X)),
+    )
     z = np.empty(X.shape[0], dtype=X.dtype)
     forward(network, params, X, z)
     return z

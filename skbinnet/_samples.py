@@ -78,7 +78,9 @@ def encode_labels(y, classes, name):
     return y == classes[1]
 
 
-def make_samples(X, y, sample_weight, classes, class_weight, suffix="", mean_1=False):
+def make_samples(
+    X, y, sample_weight, classes, class_weight, suffix="", normalise=False
+):
     """Samples with sample weights times class weights, scaled to mean 1 if asked to."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
@@ -88,7 +90,7 @@ def make_samples(X, y, sample_weight, classes, class_weight, suffix="", mean_1=F
         len(y),
         f"{name} times class_weight",
     )
-    if mean_1:
+    if normalise:
         weight = weight / weight.max()  # so that no sum overflows
         weight /= weight.mean()
     return Samples(X, positive.astype(X.dtype), weight.astype(X.dtype))

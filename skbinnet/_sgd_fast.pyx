@@ -61,6 +61,7 @@ cdef class Network:
     Rows pass through it in blocks of at most max_rows.
     """
 
+    cdef readonly Py_ssize_t n_features
     cdef readonly Py_ssize_t n_params
     cdef readonly Py_ssize_t max_rows
     cdef Activation activation
@@ -83,6 +84,7 @@ cdef class Network:
         Py_ssize_t max_rows=512,
     ):
         cdef Py_ssize_t width = layer_sizes[0] + 2 + 3 * sum(layer_sizes[1:])
+        self.n_features = layer_sizes[0]
         self.activation = activation
         self.backprop = backprop
         self.alpha = alpha
@@ -92,7 +94,7 @@ cdef class Network:
         if self.layers == NULL:
             raise MemoryError
         self.lay_out_params(layer_sizes)
-        self.work = malloc(self.lay_out_work(layer_sizes[0]) * sizeof(double))
+        self.work = malloc(self.lay_out_work() * sizeof(double))
         if self.work == NULL:
             raise MemoryError
 
@@ -112,12 +114,12 @@ cdef class Network:
             layer.b = layer.W + layer.n_in * layer.n_out
             self.n_params = layer.b + layer.n_out
 
-    cdef Py_ssize_t lay_out_work(self, Py_ssize_t n_features):
+    cdef Py_ssize_t lay_out_work(self):
         """Return how many numbers the work memory holds."""
         cdef Py_ssize_t i, end
         cdef Layer* layer
         self.X = 0
-        self.y = self.X + self.max_rows * n_features
+        self.y = self.X + self.max_rows * self.n_features
         self.sample_weight = self.y + self.max_rows
         self.grad = self.sample_weight + self.max_rows
         end = self.grad + self.n_params
@@ -504,6 +506,12 @@ cdef void nesterov_step(
 
 # ---- the boundary -----------------------------------------------------------------
 
+cdef int check_fit(bint fits) except -1:
+    """Kernels do not look at lengths: a wrong one would be read beyond its end."""
+    if not fits:
+        raise ValueError("The arrays do not fit the network or each other.")
+
+
 cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
     return (n + size - 1) // size
 
@@ -518,6 +526,8 @@ def forward(
     cdef Py_ssize_t block, start, n_rows
     cdef floating* work = <floating*> net.work
     cdef Layer output = net.layers[net.n_layers - 1]
+    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
+    check_fit(out.shape[0] == X.shape[0])
     with nogil:
         for block in range(ceil_div(X.shape[0], net.max_rows)):
             start = block * net.max_rows
@@ -540,6 +550,8 @@ def evaluate(
     cdef floating* z = work + output.z
     cdef floating* delta = work + output.delta
     cdef Sums sums = Sums(0, 0), part
+    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
+    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
     with nogil:
         for block in range(ceil_div(X.shape[0], net.max_rows)):
             start = block * net.max_rows
@@ -562,6 +574,9 @@ def loss_and_gradient(
     """Return J(params) over all rows and write dJ/dparams to grad."""
     cdef Py_ssize_t i, block, start, n_rows
     cdef double total_weight = 0, loss = 0, l2
+    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
+    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    check_fit(grad.shape[0] == net.n_params)
     with nogil:
         for i in range(X.shape[0]):
             total_weight += sample_weight[i]
@@ -586,11 +601,11 @@ cdef void gather(
 ) noexcept nogil:
     """Copy the given rows into the work memory."""
     cdef floating* work = <floating*> net.work
-    cdef Py_ssize_t i, n_features = X.shape[1]
+    cdef floating* row = work + net.X
+    cdef Py_ssize_t i
     for i in range(n_rows):
-        memcpy(
-            work + net.X + i * n_features, &X[rows[i], 0], n_features * sizeof(floating)
-        )
+        memcpy(row, &X[rows[i], 0], net.n_features * sizeof(floating))
+        row += net.n_features
         work[net.y + i] = y[rows[i]]
         work[net.sample_weight + i] = sample_weight[rows[i]]
 
@@ -618,6 +633,10 @@ def train_epoch(
     cdef floating* grad = work + net.grad
     cdef Sums sums = Sums(0, 0), part
     cdef floating rate
+    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
+    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    check_fit(velocity.shape[0] == net.n_params)
+    check_fit(learning_rates.shape[0] == ceil_div(order.shape[0], batch_size))
     with nogil:
         for batch in range(learning_rates.shape[0]):
             start = batch * batch_size

@@ -60,7 +60,8 @@ class State:
 def train(settings, state, samples, validation=None):
     """Run all epochs; the validation samples, where given, are watched."""
     training_network = make_network(settings, max_rows=settings.batch_size)
-    watching_network = make_network(settings, max_rows=512)
+    if validation is not None:
+        watching_network = make_network(settings, max_rows=min(512, len(validation.y)))
     for epoch in range(settings.n_epochs):
         sums = run_epoch(training_network, settings, state, samples, epoch)
         figures = weighted_means(sums, samples)

@@ -322,6 +322,20 @@ def test_same_seed_same_result(fitted, Xy):
     assert_equal_weights(fitted.fit(*Xy), clone(fitted).fit(*Xy))
 
 
+def test_random_state_instance_goes_on_from_fit_to_fit(Xy):
+    def two_fits():
+        shared = np.random.RandomState(0)
+        clfs = [BinaryMLPClassifier(max_iter=1, random_state=shared) for _ in range(2)]
+        return [clf.fit(*Xy) for clf in clfs]
+
+    first, second = two_fits()
+    again, _ = two_fits()
+    assert_equal_weights(first, again)
+    assert (first.coefs_[0] != second.coefs_[0]).all()
+    # What one goes on with is its own, whatever the other draws.
+    assert_equal_weights(first.partial_fit(*Xy), again.partial_fit(*Xy))
+
+
 @pytest.mark.parametrize("momentum", [0, 0.9])
 @pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_fit_warm_start_and_partial_fit_continue_exactly(Xy, backprop, momentum):

@@ -34,14 +34,14 @@ def test_sample_weight_times_class_weight():
 
 
 @pytest.mark.parametrize("scale", [1, 1e-300, 1e300, 4e307])
-def test_mean_1_holds_at_every_scale(scale):
-    weight = samples(scale * np.array([1, 2, 3, 4]), mean_1=True).sample_weight
+def test_normalised_weights_have_mean_1_at_every_scale(scale):
+    weight = samples(scale * np.array([1, 2, 3, 4]), normalise=True).sample_weight
     assert_allclose(weight, [0.4, 0.8, 1.2, 1.6], rtol=1e-12)
 
 
 def test_weights_of_the_caller_are_not_changed():
     weight = np.array([1.0, 2, 3, 4])
-    samples(weight, class_weight=(10, 1), mean_1=True)
+    samples(weight, class_weight=(10, 1), normalise=True)
     assert_array_equal(weight, [1, 2, 3, 4])
 
 

@@ -203,3 +203,25 @@ def test_minibatch_of_zero_weight_only_shrinks_the_weights(backprop):
     coefs, intercepts = unflatten(before, layer_sizes)
     expected = flatten([0.95 * W for W in coefs], intercepts)
     assert_allclose(params, expected, rtol=1e-12)
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
+    network, narrow = make_network(layer_sizes), np.ascontiguousarray(X[:, 1:])
+    out, grad, order = np.empty(len(X)), params.copy(), np.arange(len(X))
+    momentum, batch_size, rates = 0, 10, np.full(3, 0.1)
+    calls = {
+        forward: [params, X, out],
+        evaluate: [params, X, y, sample_weight],
+        loss_and_gradient: [params, X, y, sample_weight, grad],
+        train_epoch: [params, grad, X, y, sample_weight, order, batch_size, rates],
+    }
+    for function, arrays in calls.items():
+        options = [Optimizer.SGD, momentum] if function is train_epoch else []
+        function(network, *options, *arrays)
+        for i, array in enumerate(arrays):
+            if array is batch_size or array is order:
+                continue
+            short = narrow if array is X else array[1:]
+            with pytest.raises(ValueError, match="do not fit"):
+                function(network, *options, *arrays[:i], short, *arrays[i + 1 :])
