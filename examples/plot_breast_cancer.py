@@ -71,3 +71,4 @@ TrainingCurvesDisplay.from_estimator(
     models["defaults"], name="defaults", ax=display.ax_
 )
 display.figure_.savefig("plot_breast_cancer.png", dpi=150)
+print("curves saved as plot_breast_cancer.png")

@@ -1,4 +1,4 @@
-"""Fast binary neural networks for scikit-learn."""
+"""Fast neural networks for two classes, as a scikit-learn estimator."""
 
 from importlib.metadata import version
 

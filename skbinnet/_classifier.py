@@ -55,7 +55,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; biases are not penalised. It means
-        the same for every `batch_size` and number of rows.
+        the same for every `batch_size`; MLPClassifier's, which it divides by the
+        number of rows in the minibatch, does not.
 
     batch_size : int or "auto", default=32
         Rows per minibatch, at most those that there are. "auto" is
@@ -111,7 +112,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         The biases of each layer.
 
     history_ : dict of list of float
-        Curves with a value per epoch: "loss" and "accuracy" on the training rows,
+        Curves with a value per epoch, over all calls that went on from one another:
+        "loss" and "accuracy" on the training rows,
         each taken on the way, before its minibatch's step; with validation data,
         "val_loss" and "val_accuracy" at the end of the epoch. All are weighted means,
         without the penalty. An epoch without validation data has NaN there.
@@ -289,8 +291,9 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             Validation rows: watched in `history_`, not trained on. They must have been
             transformed as `X` was. A Pipeline does so with
             ``transform_input=["X_val"]`` under
-            ``sklearn.set_config(enable_metadata_routing=True)``; without metadata
-            routing ``pipeline.fit(..., clf__X_val=X_val)`` passes them on as they are.
+            ``sklearn.set_config(enable_metadata_routing=True)``; no
+            `set_fit_request` is needed. Without metadata routing
+            ``pipeline.fit(..., clf__X_val=X_val)`` passes them on as they are.
 
         y_val : array-like of shape (n_val,), default=None
             Labels of the validation rows.
@@ -477,11 +480,17 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"Validation data need X_val and y_val, but {missing} is None."
             )
-        validate_data(self, X, reset=False, skip_check_array=True)
-        X = check_array(X, dtype=dtype, order="C", input_name="X_val")
+        X_val = check_array(X, dtype=dtype, order="C", input_name="X_val")
+        if X_val.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X_val has {X_val.shape[1]} features, but X has {self.n_features_in_}."
+            )
+        validate_data(self, X, reset=False, skip_check_array=True)  # feature names
         y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        return make_samples(X, y, sample_weight, self.classes_, class_weight, "_val")
+        check_consistent_length(X_val, y)
+        return make_samples(
+            X_val, y, sample_weight, self.classes_, class_weight, "_val"
+        )
 
     # ---- training --------------------------------------------------------------------
 

@@ -123,6 +123,7 @@ class TrainingCurvesDisplay:
             style = {"label": f"{before}validation"} | same | kwargs
             self.lines_ += plot_curve(ax, self.history[f"val_{panel}"], style)
         ax.set(xlabel="epoch", ylabel=panel)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
 
 
@@ -135,7 +136,7 @@ def two_panels():
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "TrainingCurvesDisplay needs matplotlib: pip install 'skbinnet[plot]'"
+            "TrainingCurvesDisplay needs matplotlib: pip install matplotlib"
         ) from error
     _, ax = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     return ax

@@ -62,7 +62,7 @@ BAD_VALIDATION = {
     "weights alone": (lambda X, y: {"sample_weight_val": y}, "X_val is None"),
     "features of X_val": (
         lambda X, y: {"X_val": X[:, :4], "y_val": y},
-        "X has 4 features, but BinaryMLPClassifier is expecting 5",
+        "X_val has 4 features, but X has 5",
     ),
     "NaN in X_val": (
         lambda X, y: {"X_val": with_value(X, np.nan), "y_val": y},

@@ -36,6 +36,7 @@ def test_panels_show_training_and_validation_per_epoch(watched):
     names = ["loss", "val_loss", "accuracy", "val_accuracy"]
     assert curves == [watched.history_[name] for name in names]
     assert all(line.get_xdata().tolist() == [1, 2, 3] for line in display.lines_)
+    assert all(tick % 1 == 0 for ax in display.ax_ for tick in ax.get_xticks())
     assert display.figure_ is display.ax_[0].figure
 
 
@@ -66,5 +67,5 @@ def test_unfitted_estimator_is_an_error():
 
 def test_missing_matplotlib_is_named(watched, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install 'skbinnet\[plot\]'"):
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         TrainingCurvesDisplay.from_estimator(watched)
