@@ -51,7 +51,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
     backprop : {"matrix", "loop"}, default="matrix"
         How gradients are computed: as matrix products of a whole minibatch, or by the
         chain rule, sample by sample and weight by weight. The results are equal up to
-        rounding; "loop" gives the same bits whatever BLAS is installed.
+        rounding; "loop" gives the same bits whatever BLAS is installed, and however
+        many threads it uses.
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; biases are not penalised. It means
@@ -293,7 +294,8 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             ``transform_input=["X_val"]`` under
             ``sklearn.set_config(enable_metadata_routing=True)``; no
             `set_fit_request` is needed. Without metadata routing
-            ``pipeline.fit(..., clf__X_val=X_val)`` passes them on as they are.
+            ``pipeline.fit(..., clf__X_val=X_val)`` passes them on as they are. A
+            search slices whatever is as long as `X`: let `X_val` have another length.
 
         y_val : array-like of shape (n_val,), default=None
             Labels of the validation rows.
@@ -313,20 +315,19 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             diverges. The estimator is then as it was before.
         """
         with unchanged_on_error(self):
+            self._validate_params()
             fresh = not (self.warm_start and hasattr(self, "coefs_"))
             X, y = self._check_X_y(X, y, fresh)
             self._set_classes(y, fresh)
-            class_weight = class_weights(
-                self.class_weight, self.classes_, y, sample_weight
-            )
+            weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
             samples = make_samples(
-                X, y, sample_weight, self.classes_, class_weight, normalise=True
+                X, y, sample_weight, self.classes_, weights, normalise=True
             )
             validation = self._validation(
-                X_val, y_val, sample_weight_val, X.dtype, class_weight
+                X_val, y_val, sample_weight_val, X.dtype, weights
             )
             self._train(samples, validation, fresh, self.max_iter, self.learning_rate)
-            self.n_iter_ = self.max_iter
+            self.n_iter_ = int(self.max_iter)
         return self
 
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -358,23 +359,22 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             diverges. The estimator is then as it was before.
         """
         with unchanged_on_error(self):
-            fresh = not hasattr(self, "coefs_")
-            if fresh and classes is None:
-                raise ValueError(
-                    "classes must be given in the first call to partial_fit."
-                )
+            self._validate_params()
             if isinstance(self.class_weight, str):
                 raise ValueError(
                     f"class_weight={self.class_weight!r} needs all rows at once; for "
                     "partial_fit give the weights as a dict."
                 )
+            fresh = not hasattr(self, "coefs_")
+            if fresh and classes is None:
+                raise ValueError(
+                    "classes must be given in the first call to partial_fit."
+                )
             X, y = self._check_X_y(X, y, fresh)
             if classes is not None:
-                self._set_classes(column_or_1d(classes), fresh)
-            class_weight = class_weights(
-                self.class_weight, self.classes_, y, sample_weight
-            )
-            samples = make_samples(X, y, sample_weight, self.classes_, class_weight)
+                self._set_classes(classes, fresh)
+            weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
+            samples = make_samples(X, y, sample_weight, self.classes_, weights)
             self._train(samples, None, fresh, n_epochs=1, learning_rate="constant")
             self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         return self
@@ -398,7 +398,7 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             self.activation,
             self.backprop,
             flatten(self.coefs_, self.intercepts_),
-            self._check_X(X, self.coefs_[0].dtype),
+            validate_data(self, X, reset=False, dtype=self.coefs_[0].dtype, order="C"),
         )
 
     def predict(self, X):
@@ -451,27 +451,25 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     # ---- from user data to samples -------------------------------------------------
 
-    def _check_X(self, X, dtype, reset=False, **kwargs):
-        return validate_data(self, X, reset=reset, dtype=dtype, order="C", **kwargs)
-
     def _check_X_y(self, X, y, fresh):
         """A fresh run takes the dtype of X, a later one keeps that of the weights."""
-        self._validate_params()
         dtype = [np.float64, np.float32] if fresh else self.coefs_[0].dtype
-        X, y = self._check_X(X, dtype, reset=fresh, y=y)
+        X, y = validate_data(self, X, y, reset=fresh, dtype=dtype, order="C")
         check_classification_targets(y)
         return X, y
 
     def _set_classes(self, labels, fresh):
+        """A fresh run takes the classes, a later one compares them."""
         classes = two_classes(labels)
-        if not fresh and not np.array_equal(classes, self.classes_):
+        if fresh:
+            self.classes_ = classes
+        elif not np.array_equal(classes, self.classes_):
             raise ValueError(
                 "Training that goes on from an earlier call needs the same classes: "
                 f"expected {self.classes_}, got {classes}."
             )
-        self.classes_ = classes
 
-    def _validation(self, X, y, sample_weight, dtype, class_weight):
+    def _validation(self, X, y, sample_weight, dtype, weights):
         """Validation samples, None where there are none."""
         if X is None and y is None and sample_weight is None:
             return None
@@ -489,63 +487,69 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         y = column_or_1d(y, warn=True)
         check_consistent_length(X_val, y)
         return make_samples(
-            X_val, y, sample_weight, self.classes_, class_weight, "_val"
+            X_val, y, sample_weight, self.classes_, weights, "_val", normalise=True
         )
 
     # ---- training --------------------------------------------------------------------
 
     def _train(self, samples, validation, fresh, n_epochs, learning_rate):
+        """Run, then store all that a run leaves."""
         settings = self._settings(samples.X, n_epochs, learning_rate)
         start = self._new_state if fresh else self._kept_state
         state = start(settings.layer_sizes, samples.X.dtype)
         train(settings, state, samples, validation)
         self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
         self._velocity = state.velocity
-        self._random_state = deepcopy(state.random_state)  # it may be shared
+        own = state.random_state  # in a fresh run it may be shared with others
+        self._random_state = deepcopy(own) if fresh else own
         self.history_ = state.history
         self.loss_curve_ = state.history["loss"]
         self.loss_, self.best_loss_ = self.loss_curve_[-1], min(self.loss_curve_)
         self.validation_scores_ = self.best_validation_score_ = None
-        self.t_ = n_epochs * len(samples.y) + (0 if fresh else self.t_)
+        self.t_ = settings.n_epochs * len(samples.y) + (0 if fresh else self.t_)
         self.n_layers_ = len(settings.layer_sizes)
         self.n_outputs_ = 1
         self.out_activation_ = "logistic"
 
     def _settings(self, X, n_epochs, learning_rate):
+        """The parameters as plain Python numbers, "auto" replaced by its value."""
         rate = self.learning_rate_init
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
         return Settings(
             layer_sizes=[X.shape[1], *self._hidden_layer_sizes(), 1],
             activation=self.activation,
             backprop=self.backprop,
-            alpha=self.alpha,
-            batch_size=min(batch_size, len(X)),
+            alpha=float(self.alpha),
+            batch_size=min(int(batch_size), len(X)),
             shuffle=self.shuffle,
             learning_rate=learning_rate,
-            learning_rate_init=0.03 if rate == "auto" else rate,
-            momentum=self.momentum,
+            learning_rate_init=0.03 if rate == "auto" else float(rate),
+            momentum=float(self.momentum),
             nesterovs_momentum=self.nesterovs_momentum,
-            n_epochs=n_epochs,
+            n_epochs=int(n_epochs),
         )
 
     def _hidden_layer_sizes(self):
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        integers = sizes.size == 0 or np.issubdtype(sizes.dtype, np.integer)
-        if sizes.ndim > 1 or not integers or (sizes < 1).any():
+        """As a list of int; np.asarray tells a sequence from a set or a nested one."""
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        if sizes.ndim > 1 or not all(
+            isinstance(size, Integral) and size >= 1 for size in sizes
+        ):
             raise ValueError(
                 "hidden_layer_sizes must be an int >= 1 or a sequence of them, "
                 f"got {self.hidden_layer_sizes!r}."
             )
-        return sizes.tolist()
+        return [int(size) for size in sizes]
 
     def _new_state(self, layer_sizes, dtype):
+        """Initial weights, no velocity, empty curves."""
         random_state = check_random_state(self.random_state)
         params = init_params(layer_sizes, self.init, random_state, dtype)
         history = {"loss": [], "accuracy": []}
         return State(params, np.zeros_like(params), random_state, history)
 
     def _kept_state(self, layer_sizes, dtype):
-        """Copies, so that the estimator stays as it is should the run fail."""
+        """Copies of what the last run left, so that it stays should this one fail."""
         if sizes_of(self.coefs_) != layer_sizes:
             raise ValueError(
                 "Training that goes on from an earlier call needs the same layers: the "
@@ -565,6 +569,7 @@ def unchanged_on_error(estimator):
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
         vars(estimator).update(before)
+        for name in set(vars(estimator)) - set(before):
+            delattr(estimator, name)
         raise

@@ -71,9 +71,21 @@ class TrainingCurvesDisplay:
         -------
         display : TrainingCurvesDisplay
             The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If the estimator is of another kind, or `ax` is not a sequence of two Axes.
         """
         check_is_fitted(estimator)
         clf = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if not hasattr(clf, "history_"):
+            raise ValueError(
+                "Expected a BinaryMLPClassifier, or a Pipeline that ends with one, got "
+                f"{type(clf).__name__}. After a search, pass its best_estimator_."
+            )
         return cls(history=clf.history_, name=name).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, name=None, **kwargs):
@@ -103,7 +115,10 @@ class TrainingCurvesDisplay:
         ValueError
             If `ax` is not a sequence of two Axes.
         """
-        self.ax_ = two_panels() if ax is None else np.ravel(ax)
+        pyplot, style = import_matplotlib(kwargs)
+        if ax is None:
+            _, ax = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        self.ax_ = np.ravel(ax)
         if len(self.ax_) != len(PANELS):
             raise ValueError(
                 f"ax must be two Axes, for {' and '.join(PANELS)}, got {len(self.ax_)}."
@@ -111,32 +126,34 @@ class TrainingCurvesDisplay:
         self.figure_ = self.ax_[0].figure
         self.lines_ = []
         for panel, panel_ax in zip(PANELS, self.ax_, strict=True):
-            self._plot_panel(panel, panel_ax, name or self.name, kwargs)
+            self._plot_panel(panel, panel_ax, name or self.name, style)
         return self
 
-    def _plot_panel(self, panel, ax, name, kwargs):
+    def _plot_panel(self, panel, ax, name, style):
+        """Training as a line, validation dashed and in the same colour."""
         before = f"{name}, " if name else ""
-        style = {"label": f"{before}training"} | kwargs
-        self.lines_ += plot_curve(ax, self.history[panel], style)
+        own = {"label": f"{before}training"}
+        self.lines_ += plot_curve(ax, self.history[panel], own | style)
         if f"val_{panel}" in self.history:
-            same = {"color": self.lines_[-1].get_color(), "linestyle": "--"}
-            style = {"label": f"{before}validation"} | same | kwargs
-            self.lines_ += plot_curve(ax, self.history[f"val_{panel}"], style)
+            own = {"label": f"{before}validation", "linestyle": "--"}
+            own["color"] = self.lines_[-1].get_color()
+            self.lines_ += plot_curve(ax, self.history[f"val_{panel}"], own | style)
         ax.set(xlabel="epoch", ylabel=panel)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
 
 
 def plot_curve(ax, curve, style):
+    """Draw one curve over its epochs, 1 being the first."""
     return ax.plot(range(1, len(curve) + 1), curve, **style)
 
 
-def two_panels():
+def import_matplotlib(kwargs):
+    """pyplot, and the arguments of a line with their long names: c is color."""
     try:
-        import matplotlib.pyplot as plt
+        from matplotlib import cbook, lines, pyplot
     except ImportError as error:
         raise ImportError(
             "TrainingCurvesDisplay needs matplotlib: pip install matplotlib"
         ) from error
-    _, ax = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    return ax
+    return pyplot, cbook.normalize_kwargs(kwargs, lines.Line2D)

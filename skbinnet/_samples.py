@@ -15,7 +15,13 @@ class Samples(NamedTuple):
 
 def two_classes(labels):
     """The two labels, sorted."""
-    classes = np.unique(labels)
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"classes must have one dimension, got shape {labels.shape}.")
+    try:
+        classes = np.unique(labels)
+    except TypeError as error:
+        raise ValueError(f"Classes must be of one kind: {error}.") from error
     if len(classes) > 2:
         raise ValueError(
             "Only binary classification is supported. "
@@ -30,7 +36,10 @@ def check_weight(weight, n_samples, name):
     """Weights as float64, 1 each where none are given."""
     if weight is None:
         return np.ones(n_samples)
-    weight = np.asarray(weight, dtype=np.float64)
+    try:
+        weight = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}.") from error
     if weight.shape != (n_samples,):
         raise ValueError(
             f"{name} must have shape ({n_samples},), a weight per row, "
@@ -51,6 +60,7 @@ def class_weights(class_weight, classes, y, sample_weight):
         return np.ones(2)
     if class_weight == "balanced":
         weight = check_weight(sample_weight, len(y), "sample_weight")
+        weight = weight / weight.max()  # so that no sum overflows
         totals = np.array([weight[y == label].sum() for label in classes])
         if not totals.all():
             raise ValueError(
@@ -58,10 +68,10 @@ def class_weights(class_weight, classes, y, sample_weight):
                 f"got total weights {totals} for the classes {classes}."
             )
         return totals.sum() / (2 * totals)
-    unknown = [label for label in class_weight if label not in classes.tolist()]
+    unknown = set(class_weight) - set(classes.tolist())
     if unknown:
         raise ValueError(
-            f"class_weight names {unknown}, but the classes are {classes}."
+            f"class_weight names {list(unknown)}, but the classes are {classes}."
         )
     weights = [class_weight.get(label, 1) for label in classes.tolist()]
     return check_weight(weights, 2, "class_weight")
@@ -69,11 +79,11 @@ def class_weights(class_weight, classes, y, sample_weight):
 
 def encode_labels(y, classes, name):
     """1 for the second class, 0 for the first, as bool."""
-    known = set(classes.tolist())
-    unknown = [label for label in np.unique(y).tolist() if label not in known]
+    unknown = set(y.tolist()) - set(classes.tolist())
     if unknown:
+        some = sorted(unknown, key=str)[:5]
         raise ValueError(
-            f"{name} must hold the classes {classes} only, got {unknown} too."
+            f"{name} must hold the classes {classes} only, got {some} too."
         )
     return y == classes[1]
 
@@ -85,12 +95,12 @@ def make_samples(
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
     weight = check_weight(sample_weight, len(y), name)
-    weight = check_weight(
-        weight * class_weight[positive.astype(np.intp)],
-        len(y),
-        f"{name} times class_weight",
-    )
+    name = f"{name} times class_weight"
+    weight = check_weight(weight * class_weight[positive.astype(int)], len(y), name)
     if normalise:
-        weight = weight / weight.max()  # so that no sum overflows
+        weight = weight / weight.max()
         weight /= weight.mean()
-    return Samples(X, positive.astype(X.dtype), weight.astype(X.dtype))
+    with np.errstate(over="ignore"):
+        weight = weight.astype(X.dtype)
+    check_weight(weight, len(y), f"{name} in {X.dtype}")
+    return Samples(X, positive.astype(X.dtype), weight)

@@ -18,7 +18,7 @@ def cosine(learning_rate_init, steps, n_steps):
 
     Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
     """
-    return learning_rate_init * (1 + np.cos(np.pi * steps / n_steps)) / 2
+    return learning_rate_init * ((1 + np.cos(np.pi * steps / n_steps)) / 2)
 
 
 LEARNING_RATES = {"constant": constant, "cosine": cosine}
@@ -59,21 +59,25 @@ class State:
 
 def train(settings, state, samples, validation=None):
     """Run all epochs; the validation samples, where given, are watched."""
-    training_network = make_network(settings, max_rows=settings.batch_size)
+    network = make_network(settings, max_rows=settings.batch_size)
     if validation is not None:
-        watching_network = make_network(settings, max_rows=min(512, len(validation.y)))
+        watching = make_network(settings, max_rows=min(512, len(validation.y)))
     for epoch in range(settings.n_epochs):
-        sums = run_epoch(training_network, settings, state, samples, epoch)
+        sums = run_epoch(network, settings, state, samples, epoch)
         figures = weighted_means(sums, samples)
-        if not np.isfinite(figures["loss"]) or not np.isfinite(state.params).all():
-            raise ValueError(diverged_message(settings, epoch))
+        check_finite(settings, epoch, figures["loss"], state.params)
         if validation is not None:
-            sums = evaluate(watching_network, state.params, *validation)
+            sums = evaluate(watching, state.params, *validation)
             figures |= weighted_means(sums, validation, prefix="val_")
         record(state.history, figures)
+    # The losses were taken before each step; no loss has seen the last one.
+    some = (part[: settings.batch_size] for part in samples)
+    loss, _ = evaluate(network, state.params, *some)
+    check_finite(settings, epoch, loss, state.params)
 
 
 def make_network(settings, max_rows):
+    """The compiled network, for blocks of at most max_rows rows."""
     return Network(
         settings.layer_sizes,
         ACTIVATIONS[settings.activation],
@@ -91,7 +95,7 @@ def run_epoch(network, settings, state, samples, epoch):
     learning_rates = LEARNING_RATES[settings.learning_rate](
         settings.learning_rate_init, steps, settings.n_epochs * n_batches
     )
-    order = np.arange(n_samples)
+    order = np.arange(n_samples, dtype=np.intp)
     if settings.shuffle:
         state.random_state.shuffle(order)
     return train_epoch(
@@ -122,9 +126,13 @@ def record(history, figures):
         curve.append(float(figures.get(name, np.nan)))
 
 
-def diverged_message(settings, epoch):
-    return (
+def check_finite(settings, epoch, loss, params):
+    """Stop a run that has diverged."""
+    if np.isfinite(loss) and np.isfinite(params).all():
+        return
+    raise ValueError(
         f"Training diverged in epoch {epoch + 1}: the loss or a weight is no longer "
-        f"finite. Lower learning_rate_init (it is {settings.learning_rate_init}), or "
-        "bring the features to a similar scale, for example with StandardScaler."
+        f"finite. Lower learning_rate_init (it is {settings.learning_rate_init}) or "
+        f"alpha (it is {settings.alpha}), or bring the features to a similar scale, "
+        "for example with StandardScaler."
     )

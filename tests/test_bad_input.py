@@ -43,6 +43,10 @@ BAD_FIT = {
         lambda X, y: {"sample_weight": with_value(np.ones(60), np.inf)},
         "sample_weight must be finite",
     ),
+    "text for weights": (
+        lambda X, y: {"sample_weight": ["heavy"] * 60},
+        "sample_weight must hold numbers",
+    ),
     "negative weight": (
         lambda X, y: {"sample_weight": with_value(np.ones(60), -1)},
         "sample_weight must not be negative, got -1",
@@ -77,6 +81,10 @@ BAD_VALIDATION = {
         lambda X, y: {"X_val": X, "y_val": y + 1},
         r"y_val must hold the classes \[0 1\] only, got \[2\]",
     ),
+    "mixed labels in y_val": (
+        lambda X, y: {"X_val": X, "y_val": np.array([0, "a", None] * 20, dtype=object)},
+        r"y_val must hold the classes \[0 1\] only, got \[None, 'a'\]",
+    ),
     "negative validation weight": (
         lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": -y},
         "sample_weight_val must not be negative",
@@ -100,7 +108,7 @@ def test_bad_data_in_fit_are_named_and_change_nothing(fitted, Xy, case):
         clone(fitted).fit(**arguments)
 
 
-@pytest.mark.parametrize("case", [name for name in BAD_FIT if "class" not in name])
+@pytest.mark.parametrize("case", BAD_FIT.keys() - {"three classes", "one class"})
 def test_bad_data_in_partial_fit_are_named_and_change_nothing(fitted, Xy, case):
     change, message = BAD_FIT[case]
     arguments = {"X": Xy[0], "y": Xy[1]} | change(*Xy)
@@ -135,6 +143,9 @@ def test_bad_data_in_predictions_are_named(fitted, Xy, method, change, message):
         ({}, "classes must be given in the first call"),
         ({"classes": [0, 1, 2]}, "Only binary.*got 3"),
         ({"classes": [1]}, "one class"),
+        ({"classes": {0, 1}}, r"classes must have one dimension, got shape \(\)"),
+        ({"classes": [[0, 1]]}, r"classes must have one dimension, got shape \(1, 2\)"),
+        ({"classes": [None, 1]}, "Classes must be of one kind"),
         ({"classes": [1, 2]}, r"y must hold the classes \[1 2\] only, got \[0\]"),
     ],
 )
@@ -194,6 +205,7 @@ BAD_PARAMETERS = {
         "a",
         None,
         {4},
+        ((3, 2), 4),
     ],
     "activation": ["swish", None, 1],
     "solver": ["newton", None],

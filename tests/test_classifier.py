@@ -83,6 +83,12 @@ def test_default_model_learns(breast_cancer):
     assert clf.loss_curve_[-1] < 0.2 * clf.loss_curve_[0]
 
 
+def test_a_logit_of_zero_is_the_first_class(fitted, Xy):
+    fitted.coefs_ = [0 * W for W in fitted.coefs_]
+    fitted.intercepts_ = [0 * b for b in fitted.intercepts_]
+    assert_array_equal(fitted.predict(Xy[0]), 0)
+
+
 def test_no_hidden_layer_is_logistic_regression(breast_cancer):
     X, _, y, _ = breast_cancer
     clf = BinaryMLPClassifier(
@@ -109,6 +115,27 @@ def test_any_two_labels_give_the_same_network(fitted, Xy, labels):
 def test_hidden_layer_sizes_in_any_form(Xy, hidden):
     clf = BinaryMLPClassifier(hidden, max_iter=1).fit(*Xy)
     assert [W.shape for W in clf.coefs_] == [(5, 8), (8, 1)]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"learning_rate_init": 1, "alpha": 0, "momentum": 0},
+        {"learning_rate_init": np.float32(0.5), "momentum": np.float32(0.5)},
+        {"max_iter": np.uint8(100), "batch_size": np.uint8(7)},
+        {"batch_size": np.uint64(16), "hidden_layer_sizes": np.uint8([200])},
+    ],
+)
+def test_numbers_of_any_type(Xy, numbers):
+    def plain(value):
+        return value.tolist() if hasattr(value, "tolist") else float(value)
+
+    settings = {"learning_rate": "constant", "random_state": 0, "max_iter": 3} | numbers
+    python = settings | {name: plain(value) for name, value in numbers.items()}
+    clf = BinaryMLPClassifier(**settings).fit(*Xy).partial_fit(*Xy)
+    same = BinaryMLPClassifier(**python).fit(*Xy).partial_fit(*Xy)
+    assert_equal_weights(clf, same)
+    assert (clf.n_iter_, clf.t_) == (same.n_iter_, same.t_)
 
 
 def test_auto_batch_size_is_200_or_all_rows(Xy):
@@ -188,6 +215,16 @@ def test_partial_fit_takes_weights_as_they_are(Xy):
 
 
 # ---- validation data
+
+
+@pytest.mark.parametrize("scale", [1e-46, 1e39, 1.7e308])
+def test_scale_of_validation_weights_does_not_matter(Xy, scale):
+    X, y = Xy[0].astype(np.float32), Xy[1]
+    clf = BinaryMLPClassifier(max_iter=2, random_state=0)
+    clf.fit(X, y, X_val=X, y_val=y)
+    expected = clf.history_
+    clf.fit(X, y, X_val=X, y_val=y, sample_weight_val=np.full(60, scale))
+    assert clf.history_ == expected
 
 
 def test_validation_data_are_watched_and_not_trained_on(fitted, Xy):
@@ -310,10 +347,6 @@ def test_memory_layout_of_X_does_not_matter(fitted, Xy):
         assert_equal_weights(clone(fitted).fit(same, y), fitted)
 
 
-def test_html_representation(fitted):
-    assert "BinaryMLPClassifier" in fitted._repr_html_()
-
-
 # ---- going on
 
 
@@ -323,17 +356,26 @@ def test_same_seed_same_result(fitted, Xy):
 
 
 def test_random_state_instance_goes_on_from_fit_to_fit(Xy):
-    def two_fits():
-        shared = np.random.RandomState(0)
-        clfs = [BinaryMLPClassifier(max_iter=1, random_state=shared) for _ in range(2)]
-        return [clf.fit(*Xy) for clf in clfs]
-
-    first, second = two_fits()
-    again, _ = two_fits()
-    assert_equal_weights(first, again)
+    shared, lone = np.random.RandomState(0), np.random.RandomState(0)
+    first, second, alone = (
+        BinaryMLPClassifier(max_iter=1, random_state=random_state).fit(*Xy)
+        for random_state in (shared, shared, lone)
+    )
+    assert_equal_weights(first, alone)
     assert (first.coefs_[0] != second.coefs_[0]).all()
-    # What one goes on with is its own, whatever the other draws.
-    assert_equal_weights(first.partial_fit(*Xy), again.partial_fit(*Xy))
+    # What an estimator goes on with is its own, whatever others have drawn since.
+    assert_equal_weights(first.partial_fit(*Xy), alone.partial_fit(*Xy))
+
+
+def test_partial_fit_stays_at_the_first_learning_rate(Xy):
+    default, constant = (
+        BinaryMLPClassifier(learning_rate=learning_rate, random_state=0)
+        for learning_rate in ("cosine", "constant")
+    )
+    for _ in range(2):
+        default.partial_fit(*Xy, classes=[0, 1])
+        constant.partial_fit(*Xy, classes=[0, 1])
+    assert_equal_weights(default, constant)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
@@ -357,6 +399,12 @@ def test_fit_warm_start_and_partial_fit_continue_exactly(Xy, backprop, momentum)
         assert clf.t_ == whole.t_ == 240
         assert clf.loss_curve_ == whole.loss_curve_
     assert (whole.n_iter_, halves.n_iter_, steps.n_iter_) == (4, 2, 4)
+
+
+def test_later_calls_keep_the_labels_as_they_were(fitted, Xy):
+    X, y = Xy
+    fitted.partial_fit(X, y.astype(bool), classes=[0.0, 1.0])
+    assert fitted.classes_.dtype == y.dtype
 
 
 def test_partial_fit_goes_on_from_fit_with_one_class(fitted, Xy):

@@ -3,6 +3,7 @@ import sys
 import matplotlib.pyplot as plt
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -54,6 +55,25 @@ def test_two_runs_can_share_axes_and_style(watched):
     assert first.lines_[0].get_alpha() == 0.5
 
 
+def test_style_may_be_abbreviated_and_holds_for_every_curve(watched):
+    display = TrainingCurvesDisplay.from_estimator(watched, c="r", ls=":")
+    assert {line.get_color() for line in display.lines_} == {"r"}
+    assert {line.get_linestyle() for line in display.lines_} == {":"}
+
+
+def test_validation_is_dashed_in_the_colour_of_its_training(watched):
+    display = TrainingCurvesDisplay.from_estimator(watched)
+    training, validation = display.lines_[:2]
+    assert training.get_color() == validation.get_color()
+    assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+
+
+def test_another_estimator_is_an_error(Xy):
+    search = GridSearchCV(BinaryMLPClassifier(max_iter=1), {"alpha": [0]}, cv=2)
+    with pytest.raises(ValueError, match=r"got GridSearchCV.*best_estimator_"):
+        TrainingCurvesDisplay.from_estimator(search.fit(*Xy))
+
+
 def test_wrong_number_of_axes_is_an_error(watched):
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="two Axes, for loss and accuracy, got 1"):
@@ -66,6 +86,6 @@ def test_unfitted_estimator_is_an_error():
 
 
 def test_missing_matplotlib_is_named(watched, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         TrainingCurvesDisplay.from_estimator(watched)

@@ -51,6 +51,8 @@ def test_balanced_gives_both_classes_the_same_total():
     weighted = samples(weight, balanced).sample_weight
     assert_allclose(weighted[[0, 2, 3]].sum(), weighted[1])
     assert_allclose(class_weights("balanced", CLASSES, Y, None), [4 / 2, 4 / 6])
+    huge = class_weights("balanced", CLASSES, Y, np.full(4, 1.7e308))
+    assert_allclose(huge, [4 / 2, 4 / 6])
 
 
 def test_class_missing_in_the_dict_weighs_1():
@@ -75,6 +77,18 @@ def test_class_missing_in_the_dict_weighs_1():
             "sample_weight times class_weight .* zero",
         ),
         (lambda: class_weights({"maybe": 1}, CLASSES, Y, None), r"names \['maybe'\]"),
+        (
+            lambda: class_weights({"yes": "a"}, CLASSES, Y, None),
+            "class_weight must hold numbers",
+        ),
+        (
+            lambda: samples([1e-46] * 4, dtype=np.float32),
+            "sample_weight times class_weight in float32 must not be zero",
+        ),
+        (
+            lambda: samples([1e39] * 4, dtype=np.float32),
+            "sample_weight times class_weight in float32 must be finite",
+        ),
         (
             lambda: class_weights({"yes": -1}, CLASSES, Y, None),
             "class_weight .* negative",

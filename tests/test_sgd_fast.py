@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
+
+from skbinnet._network import ACTIVATIONS, BACKPROPS, flatten, unflatten
 from skbinnet._sgd_fast import (
     Network,
     Optimizer,
@@ -10,8 +12,6 @@ from skbinnet._sgd_fast import (
     loss_and_gradient,
     train_epoch,
 )
-
-from skbinnet._network import ACTIVATIONS, BACKPROPS, flatten, unflatten
 
 HIDDEN = [(), (4,), (4, 3), (5, 4, 3)]
 OPTIMIZERS = {

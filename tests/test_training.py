@@ -99,9 +99,11 @@ def test_shuffle_changes_the_order_in_every_epoch(Xy, monkeypatch):
     BinaryMLPClassifier(max_iter=2, random_state=0).fit(*Xy)
     BinaryMLPClassifier(max_iter=2, shuffle=False).fit(*Xy)
     in_order = list(range(60))
-    assert all(sorted(order) == in_order for order in orders)
-    assert orders[0].tolist() != orders[1].tolist() != in_order
-    assert orders[2].tolist() == orders[3].tolist() == in_order
+    first, second, *unshuffled = (order.tolist() for order in orders)
+    assert sorted(first) == sorted(second) == in_order
+    assert first != second
+    assert in_order not in (first, second)
+    assert unshuffled == [in_order, in_order]
 
 
 @pytest.mark.parametrize("backprop", ["loop", "matrix"])
@@ -116,6 +118,40 @@ def test_divergence_is_an_error_that_names_the_learning_rate(Xy, activation, bac
     ):
         clf.fit(X, y)
     assert not hasattr(clf, "coefs_")
+
+
+def test_divergence_of_the_last_step_is_seen(Xy):
+    # One step from finite weights: the loss of the epoch was taken before it.
+    clf = BinaryMLPClassifier(max_iter=1, batch_size=60, random_state=0)
+    with pytest.raises(ValueError, match="diverged"):  # weights finite, logits not
+        clf.set_params(learning_rate_init=1e300).fit(*Xy)
+    with pytest.raises(ValueError, match="diverged"):  # weights infinite
+        clf.fit(1e10 * Xy[0], Xy[1])
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf])
+def test_divergence_in_a_later_epoch_leaves_the_curves_as_they_were(
+    Xy, loss, monkeypatch
+):
+    clf = BinaryMLPClassifier(max_iter=2, random_state=0, warm_start=True).fit(*Xy)
+    before = pickle.dumps(clf)
+    sums = iter([(1.0, 1.0), (loss, 1.0)])
+    monkeypatch.setattr("skbinnet._training.train_epoch", lambda *args: next(sums))
+    with pytest.raises(ValueError, match="diverged in epoch 2"):
+        clf.fit(*Xy)
+    assert pickle.dumps(clf) == before
+
+
+def test_interrupted_run_leaves_the_estimator_as_it_was(Xy, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    clf = BinaryMLPClassifier(random_state=0).fit(*Xy)
+    before = pickle.dumps(clf)
+    monkeypatch.setattr("skbinnet._training.train_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(Xy[0][:, :3], Xy[1] + 5)
+    assert pickle.dumps(clf) == before
 
 
 def test_diverged_continuation_keeps_the_fitted_model(Xy):
