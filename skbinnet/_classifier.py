@@ -500,8 +500,9 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         train(settings, state, samples, validation)
         self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
         self._velocity = state.velocity
-        own = state.random_state  # in a fresh run it may be shared with others
-        self._random_state = deepcopy(own) if fresh else own
+        shared = fresh and not isinstance(self.random_state, Integral)
+        stream = state.random_state
+        self._random_state = deepcopy(stream) if shared else stream
         self.history_ = state.history
         self.loss_curve_ = state.history["loss"]
         self.loss_, self.best_loss_ = self.loss_curve_[-1], min(self.loss_curve_)

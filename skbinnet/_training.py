@@ -1,5 +1,6 @@
 """The run: epochs, learning rates, and the curves that it leaves."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,15 +61,18 @@ class State:
 def train(settings, state, samples, validation=None):
     """Run all epochs; the validation samples, where given, are watched."""
     network = make_network(settings, max_rows=settings.batch_size)
+    total = samples.sample_weight.sum(dtype=np.float64)
     if validation is not None:
         watching = make_network(settings, max_rows=min(512, len(validation.y)))
+        val_total = validation.sample_weight.sum(dtype=np.float64)
     for epoch in range(settings.n_epochs):
-        sums = run_epoch(network, settings, state, samples, epoch)
-        figures = weighted_means(sums, samples)
-        check_finite(settings, epoch, figures["loss"], state.params)
+        loss, correct = run_epoch(network, settings, state, samples, epoch)
+        check_finite(settings, epoch, loss, state.params)
+        figures = {"loss": loss / total, "accuracy": correct / total}
         if validation is not None:
-            sums = evaluate(watching, state.params, *validation)
-            figures |= weighted_means(sums, validation, prefix="val_")
+            loss, correct = evaluate(watching, state.params, *validation)
+            figures["val_loss"] = loss / val_total
+            figures["val_accuracy"] = correct / val_total
         record(state.history, figures)
     # The losses were taken before each step; no loss has seen the last one.
     some = (part[: settings.batch_size] for part in samples)
@@ -88,7 +92,7 @@ def make_network(settings, max_rows):
 
 
 def run_epoch(network, settings, state, samples, epoch):
-    """Take every minibatch once; returns the sums of loss and accuracy on the way."""
+    """Take every minibatch once; returns the weighted sums of loss and of correct."""
     n_samples = len(samples.y)
     n_batches = -(-n_samples // settings.batch_size)
     steps = np.arange(epoch * n_batches, (epoch + 1) * n_batches)
@@ -111,12 +115,6 @@ def run_epoch(network, settings, state, samples, epoch):
     )
 
 
-def weighted_means(sums, samples, prefix=""):
-    """The figures of an epoch, from weighted sums over samples."""
-    loss, correct = np.array(sums) / samples.sample_weight.sum(dtype=np.float64)
-    return {f"{prefix}loss": loss, f"{prefix}accuracy": correct}
-
-
 def record(history, figures):
     """Append one epoch to the curves, NaN to those that it says nothing of."""
     n_epochs = len(history["loss"])
@@ -128,7 +126,7 @@ def record(history, figures):
 
 def check_finite(settings, epoch, loss, params):
     """Stop a run that has diverged."""
-    if np.isfinite(loss) and np.isfinite(params).all():
+    if math.isfinite(loss) and np.isfinite(params).all():
         return
     raise ValueError(
         f"Training diverged in epoch {epoch + 1}: the loss or a weight is no longer "
