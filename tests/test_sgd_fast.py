@@ -143,11 +143,12 @@ def test_blocks_of_rows_do_not_change_the_result(backprop):
         trained, z, grad = params.copy(), np.empty(len(X)), np.empty_like(params)
         forward(network, params, X, z)
         loss = loss_and_gradient(network, params, X, y, sample_weight, grad)
-        train_epoch(
+        sums = train_epoch(
             network, Optimizer.SGD, 0, trained, np.zeros_like(params), X, y,
             sample_weight, np.arange(len(X)), 20, np.full(2, 0.1),
         )  # fmt: skip
-        results.append(np.concatenate([z, grad, trained, [loss]]))
+        sums += evaluate(network, params, X, y, sample_weight)
+        results.append(np.concatenate([z, grad, trained, [loss], sums]))
     assert_allclose(results[0], results[2], rtol=1e-12)
     assert_allclose(results[1], results[2], rtol=1e-12)
 
@@ -169,6 +170,42 @@ def test_loss_is_finite_and_exact_for_extreme_logits(backprop, dtype):
     )
     assert loss == pytest.approx((0 + 0 + 800 + 800 + np.log(2)) / 5, rel=1e-12)
     assert_allclose(grad, [(800 + 800) / 5, (1 - 1 - 0.5) / 5], rtol=1e-6)
+
+
+def test_sums_are_taken_in_double():
+    layer_sizes, params, X, y, sample_weight = make_problem((), 5000, 400, np.float32)
+    z, grad = np.empty(5000, dtype=np.float32), np.empty_like(params)
+    network = make_network(layer_sizes, alpha=1.0)
+    forward(network, params, X, z)
+    loss, _ = evaluate(network, params, X, y, sample_weight)
+    z, y64, w64 = (array.astype(np.float64) for array in (z, y, sample_weight))
+    assert loss == pytest.approx(w64 @ reference.losses(y64, z), rel=1e-12)
+    objective = loss_and_gradient(network, params, X, y, sample_weight, grad)
+    penalty = 0.5 * np.sum(params[:-1].astype(np.float64) ** 2)
+    assert objective == pytest.approx(loss / w64.sum() + penalty, rel=1e-12)
+
+
+def test_delta_of_float32_is_rounded_once():
+    # With x = 0 and y = 1, z = b and dJ/db = p - 1 = -sigmoid(-b).
+    network = make_network([1, 1])
+    x, one = np.zeros((1, 1), dtype=np.float32), np.ones(1, dtype=np.float32)
+    for b in np.linspace(-10, 3, 101, dtype=np.float32):
+        params, grad = np.array([0, b], dtype=np.float32), np.empty(2, np.float32)
+        loss_and_gradient(network, params, x, one, one, grad)
+        assert grad[1] == np.float32(-reference.sigmoid(-np.float64(b)))
+
+
+def test_logit_of_zero_counts_as_the_first_class():
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
+    network = make_network(layer_sizes)
+    _, correct = evaluate(network, np.zeros_like(params), X, y, sample_weight)
+    assert correct == pytest.approx(sample_weight[y == 0].sum())
+
+
+@pytest.mark.parametrize("sizes", [[5], [5, 0, 1], [5, -3, 1]])
+def test_layer_sizes_that_do_not_make_a_network_are_refused(sizes):
+    with pytest.raises(ValueError, match="do not fit"):
+        make_network(sizes)
 
 
 @pytest.mark.parametrize("backprop", BACKPROPS)

@@ -1,4 +1,5 @@
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import ACTIVATIONS
-from skbinnet._training import LEARNING_RATES, record
+from skbinnet._training import LEARNING_RATES, check_finite, record
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 
@@ -121,12 +122,19 @@ def test_divergence_is_an_error_that_names_the_learning_rate(Xy, activation, bac
 
 
 def test_divergence_of_the_last_step_is_seen(Xy):
-    # One step from finite weights: the loss of the epoch was taken before it.
-    clf = BinaryMLPClassifier(max_iter=1, batch_size=60, random_state=0)
-    with pytest.raises(ValueError, match="diverged"):  # weights finite, logits not
-        clf.set_params(learning_rate_init=1e300).fit(*Xy)
-    with pytest.raises(ValueError, match="diverged"):  # weights infinite
-        clf.fit(1e10 * Xy[0], Xy[1])
+    # Its weights are finite, but their products are not; its loss was taken before it.
+    clf = BinaryMLPClassifier(max_iter=1, batch_size=60, learning_rate_init=1e300)
+    with pytest.raises(ValueError, match="diverged"):
+        clf.fit(*Xy)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_infinite_weights_behind_a_dead_unit_are_seen(bad):
+    # The loss is finite where relu maps minus infinity to 0.
+    settings = SimpleNamespace(learning_rate_init=0.1, alpha=0.5)
+    check_finite(settings, 0, 0.7, np.ones(3))
+    with pytest.raises(ValueError, match=r"epoch 3.*is 0\.1.*is 0\.5"):
+        check_finite(settings, 2, 0.7, np.array([1, bad, 1]))
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
