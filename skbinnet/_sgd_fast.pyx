@@ -416,8 +416,11 @@ cdef Sums logistic_loss(
 ) noexcept nogil:
     """Sums of w loss(y, z), loss = log(1 + exp(z)) - y z, and delta = scale w (p - y).
 
+    The chain rule over p = sigmoid(z), the network's output, multiplied out:
+    dloss/dp dp/dz = (-y / p + (1 - y) / (1 - p)) p (1 - p) = p - y.
+
     With e = exp(-|z|) nothing overflows: log(1 + exp(z)) = max(z, 0) + log(1 + e), and
-    p = 1 / (1 + e) for z >= 0, e / (1 + e) for z < 0 (Maechler, 2012).
+    p = 1 / (1 + e) for z >= 0, e / (1 + e) for z < 0.
     """
     cdef Sums sums = Sums(0, 0)
     cdef double zi, w, e, p
