@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "relu": Activation.RELU,
 }
 BACKPROPS = {"loop": Backprop.LOOP, "matrix": Backprop.MATRIX}
+BLOCK_ROWS = 512  # rows that pass through a network at once where no minibatch says so
 
 
 def glorot(random_state, n_in, n_out):
@@ -67,14 +68,17 @@ def sizes_of(coefs):
     return [W.shape[0] for W in coefs] + [1]
 
 
+def make_network(layer_sizes, activation, backprop, alpha, max_rows):
+    """The compiled network, for blocks of at most max_rows rows."""
+    return Network(
+        layer_sizes, ACTIVATIONS[activation], BACKPROPS[backprop], alpha, max_rows
+    )
+
+
 def logits(layer_sizes, activation, backprop, params, X):
     """The network's output z for each row of X, before the sigmoid."""
-    network = Network(
-        layer_sizes,
-        ACTIVATIONS[activation],
-        BACKPROPS[backprop],
-        max_rows=min(512, len(X)),
-    )
+    max_rows = min(BLOCK_ROWS, len(X))
+    network = make_network(layer_sizes, activation, backprop, 0, max_rows)
     z = np.empty(X.shape[0], dtype=X.dtype)
     forward(network, params, X, z)
     return z

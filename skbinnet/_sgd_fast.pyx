@@ -81,8 +81,8 @@ cdef class Network:
         layer_sizes,
         Activation activation,
         Backprop backprop,
-        double alpha=0,
-        Py_ssize_t max_rows=512,
+        double alpha,
+        Py_ssize_t max_rows,
     ):
         cdef Py_ssize_t width = layer_sizes[0] + 2 + 3 * sum(layer_sizes[1:])
         check_fit(len(layer_sizes) > 1 and min(layer_sizes) > 0 and max_rows > 0)
@@ -373,12 +373,12 @@ cdef void network_backward(
 ) noexcept nogil:
     """Add dL/dparams to grad, from the last layer's delta down."""
     cdef floating* work = <floating*> net.work
-    cdef const floating* a = X
+    cdef const floating* a
     cdef const floating* W
     cdef const floating* delta
     cdef floating* grad_W
     cdef floating* grad_b
-    cdef floating* dL_da = NULL
+    cdef floating* dL_da
     cdef Py_ssize_t i
     cdef Layer layer, below
     for i in range(net.n_layers - 1, -1, -1):
@@ -389,7 +389,8 @@ cdef void network_backward(
             below = net.layers[i - 1]
             a, dL_da = work + below.a, work + below.delta
         else:
-            a, dL_da = <floating*> X, NULL
+            a = X
+            dL_da = NULL
         if net.backprop == LOOP:
             dense_backward_loop(
                 a, W, delta, grad_W, grad_b, dL_da, n_rows, layer.n_in, layer.n_out
@@ -435,27 +436,59 @@ cdef Sums logistic_loss(
     return sums
 
 
-cdef double penalty(
-    Network net, const floating* params, floating* grad
-) noexcept nogil:
-    """alpha / 2 ||W||^2; grad becomes its gradient: alpha W, and 0 for the biases."""
+cdef double penalty(Network net, const floating* params) noexcept nogil:
+    """alpha / 2 ||W||^2, with alpha rounded as in its gradient."""
     cdef floating alpha = <floating> net.alpha
     cdef double sum_of_squares = 0
     cdef Py_ssize_t i, j
     cdef Layer layer
     if alpha == 0:
-        memset(grad, 0, net.n_params * sizeof(floating))
         return 0
     for i in range(net.n_layers):
         layer = net.layers[i]
         for j in range(layer.W, layer.b):
-            grad[j] = alpha * params[j]
             sum_of_squares += <double> params[j] * params[j]
-        memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
     return 0.5 * alpha * sum_of_squares
 
 
-cdef Sums add_gradient(
+cdef void penalty_gradient(
+    Network net, const floating* params, floating* grad
+) noexcept nogil:
+    """grad = alpha W for the weights, 0 for the biases."""
+    cdef floating alpha = <floating> net.alpha
+    cdef Py_ssize_t i, j
+    cdef Layer layer
+    if alpha == 0:
+        memset(grad, 0, net.n_params * sizeof(floating))
+        return
+    for i in range(net.n_layers):
+        layer = net.layers[i]
+        for j in range(layer.W, layer.b):
+            grad[j] = alpha * params[j]
+        memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
+
+
+# ---- a block of rows --------------------------------------------------------------
+
+cdef Sums block_loss(
+    Network net,
+    const floating* params,
+    const floating* X,
+    const floating* y,
+    const floating* sample_weight,
+    Py_ssize_t n_rows,
+    double scale,
+) noexcept nogil:
+    """Forward and loss; leaves the last layer's delta for the way back."""
+    cdef floating* work = <floating*> net.work
+    cdef Layer output = net.layers[net.n_layers - 1]
+    network_forward(net, params, X, n_rows)
+    return logistic_loss(
+        work + output.z, y, sample_weight, n_rows, scale, work + output.delta
+    )
+
+
+cdef Sums block_gradient(
     Network net,
     const floating* params,
     const floating* X,
@@ -465,13 +498,8 @@ cdef Sums add_gradient(
     double scale,
     floating* grad,
 ) noexcept nogil:
-    """One block of rows, forward, loss and backward: grad += scale d(sum w loss)."""
-    cdef floating* work = <floating*> net.work
-    cdef Layer output = net.layers[net.n_layers - 1]
-    cdef floating* z = work + output.z
-    cdef Sums sums
-    network_forward(net, params, X, n_rows)
-    sums = logistic_loss(z, y, sample_weight, n_rows, scale, work + output.delta)
+    """Forward, loss and backward: grad += scale d(sum w loss)/dparams."""
+    cdef Sums sums = block_loss(net, params, X, y, sample_weight, n_rows, scale)
     network_backward(net, params, X, n_rows, grad)
     return sums
 
@@ -526,6 +554,17 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
     return (n + size - 1) // size
 
 
+cdef int check_samples(
+    Network net,
+    const floating[::1] params,
+    const floating[:, ::1] X,
+    const floating[::1] y,
+    const floating[::1] sample_weight,
+) except -1:
+    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
+    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+
+
 def forward(
     Network net not None,
     const floating[::1] params,
@@ -555,19 +594,16 @@ def evaluate(
 ):
     """Return the weighted sums of the losses and of the correct predictions."""
     cdef Py_ssize_t block, start, n_rows
-    cdef floating* work = <floating*> net.work
-    cdef Layer output = net.layers[net.n_layers - 1]
-    cdef floating* z = work + output.z
-    cdef floating* delta = work + output.delta
     cdef Sums sums = Sums(0, 0), part
-    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
-    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    check_samples(net, params, X, y, sample_weight)
     with nogil:
         for block in range(ceil_div(X.shape[0], net.max_rows)):
             start = block * net.max_rows
             n_rows = min(net.max_rows, X.shape[0] - start)
-            network_forward(net, &params[0], &X[start, 0], n_rows)
-            part = logistic_loss(z, &y[start], &sample_weight[start], n_rows, 1, delta)
+            part = block_loss(
+                net, &params[0], &X[start, 0], &y[start], &sample_weight[start],
+                n_rows, 1,
+            )
             sums.loss += part.loss
             sums.correct += part.correct
     return sums.loss, sums.correct
@@ -583,22 +619,21 @@ def loss_and_gradient(
 ):
     """Return J(params) over all rows and write dJ/dparams to grad."""
     cdef Py_ssize_t i, block, start, n_rows
-    cdef double total_weight = 0, loss = 0, l2
-    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
-    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    cdef double total_weight = 0, loss = 0
+    check_samples(net, params, X, y, sample_weight)
     check_fit(grad.shape[0] == net.n_params)
     with nogil:
         for i in range(X.shape[0]):
             total_weight += sample_weight[i]
-        l2 = penalty(net, &params[0], &grad[0])
+        penalty_gradient(net, &params[0], &grad[0])
         for block in range(ceil_div(X.shape[0], net.max_rows)):
             start = block * net.max_rows
             n_rows = min(net.max_rows, X.shape[0] - start)
-            loss += add_gradient(
+            loss += block_gradient(
                 net, &params[0], &X[start, 0], &y[start], &sample_weight[start],
                 n_rows, 1 / total_weight, &grad[0],
             ).loss
-    return loss / total_weight + l2
+    return loss / total_weight + penalty(net, &params[0])
 
 
 cdef void gather(
@@ -634,12 +669,12 @@ cdef Sums minibatch_gradient(
     cdef floating* grad = work + net.grad
     cdef Py_ssize_t block, start, n
     cdef Sums sums = Sums(0, 0), part
-    penalty(net, params, grad)
+    penalty_gradient(net, params, grad)
     for block in range(ceil_div(n_rows, net.max_rows)):
         start = block * net.max_rows
         n = min(net.max_rows, n_rows - start)
         gather(net, X, y, sample_weight, rows + start, n)
-        part = add_gradient(
+        part = block_gradient(
             net, params, work + net.X, work + net.y, work + net.sample_weight,
             n, 1.0 / n_rows, grad,
         )
@@ -670,8 +705,7 @@ def train_epoch(
     cdef floating* grad = <floating*> net.work + net.grad
     cdef floating rate
     cdef Sums sums = Sums(0, 0), part
-    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
-    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    check_samples(net, params, X, y, sample_weight)
     check_fit(velocity.shape[0] == net.n_params and batch_size > 0)
     check_fit(learning_rates.shape[0] == ceil_div(order.shape[0], batch_size))
     with nogil:

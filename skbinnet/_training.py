@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._network import ACTIVATIONS, BACKPROPS
-from ._sgd_fast import Network, Optimizer, evaluate, train_epoch
+from ._network import BLOCK_ROWS, make_network
+from ._sgd_fast import Optimizer, evaluate, train_epoch
 
 
 def constant(learning_rate_init, steps, n_steps):
@@ -60,10 +60,16 @@ class State:
 
 def train(settings, state, samples, validation=None):
     """Run all epochs; the validation samples, where given, are watched."""
-    network = make_network(settings, max_rows=settings.batch_size)
+    options = (
+        settings.layer_sizes,
+        settings.activation,
+        settings.backprop,
+        settings.alpha,
+    )
+    network = make_network(*options, max_rows=settings.batch_size)
     total = samples.sample_weight.sum(dtype=np.float64)
     if validation is not None:
-        watching = make_network(settings, max_rows=min(512, len(validation.y)))
+        watching = make_network(*options, max_rows=min(BLOCK_ROWS, len(validation.y)))
         val_total = validation.sample_weight.sum(dtype=np.float64)
     for epoch in range(settings.n_epochs):
         loss, correct = run_epoch(network, settings, state, samples, epoch)
@@ -78,17 +84,6 @@ def train(settings, state, samples, validation=None):
     some = (part[: settings.batch_size] for part in samples)
     loss, _ = evaluate(network, state.params, *some)
     check_finite(settings, epoch, loss, state.params)
-
-
-def make_network(settings, max_rows):
-    """The compiled network, for blocks of at most max_rows rows."""
-    return Network(
-        settings.layer_sizes,
-        ACTIVATIONS[settings.activation],
-        BACKPROPS[settings.backprop],
-        settings.alpha,
-        max_rows,
-    )
 
 
 def run_epoch(network, settings, state, samples, epoch):

@@ -3,9 +3,9 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skbinnet import _network
 from skbinnet._network import ACTIVATIONS, BACKPROPS, flatten, unflatten
 from skbinnet._sgd_fast import (
-    Network,
     Optimizer,
     evaluate,
     forward,
@@ -24,9 +24,7 @@ OPTIMIZERS = {
 def make_network(
     layer_sizes, activation="relu", backprop="matrix", alpha=0.0, max_rows=64
 ):
-    return Network(
-        layer_sizes, ACTIVATIONS[activation], BACKPROPS[backprop], alpha, max_rows
-    )
+    return _network.make_network(layer_sizes, activation, backprop, alpha, max_rows)
 
 
 def make_problem(hidden, n=23, d=6, dtype=np.float64):
