@@ -1,16 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: cdivision=True, initializedcheck=False
-"""The compiled core: layers forward and backward, logistic loss, SGD steps, one epoch.
+"""The compiled core: layers forward and backward, logistic loss, steps, one epoch.
 
     z = a W + b       W (n_in, n_out) and b (n_out) lie in params, layer after layer
     a = f(z)          f is the activation; the first a is X, the last z is the logit
     delta = dL/dz     L is the loss of the minibatch, y its labels 0 or 1
     grad              dJ/dparams, J = L + alpha / 2 ||W||^2, laid out like params
 
-All matrices are row-major. A row of z, a or delta belongs to one sample.
+All matrices are row-major, but X may be CSR. A row of z, a or delta belongs to one
+sample.
 """
 
-from libc.math cimport exp, log1p, tanh
+from libc.math cimport exp, log1p, sqrt, sqrtf, tanh
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -30,10 +31,16 @@ cpdef enum Backprop:
     MATRIX
 
 
-cpdef enum Optimizer:
+cpdef enum Method:
     SGD
     MOMENTUM
     NESTEROV
+    ADAM
+
+
+ctypedef fused index:  # the columns of a CSR matrix come in two widths
+    int
+    long long
 
 
 cdef struct Layer:
@@ -49,6 +56,15 @@ cdef struct Layer:
 cdef struct Sums:  # over the rows of an epoch, weighted
     double loss
     double correct
+
+
+cdef struct Block:  # of rows that pass through the network at once, or a layer's inputs
+    const void* values  # dense: the first row; CSR: the stored values of all rows
+    const int* narrow  # CSR: their columns, in one of two widths
+    const long long* wide
+    const Py_ssize_t* begin  # CSR: where the values of each row begin and end
+    const Py_ssize_t* end
+    Py_ssize_t n_rows
 
 
 # Work memory for rows holds at most this many numbers (8 MiB of float64) or as many as
@@ -68,8 +84,12 @@ cdef class Network:
     cdef Activation activation
     cdef Backprop backprop
     cdef double alpha
+    cdef double scale  # W of the first layer is scale times what params hold
+    cdef bint sparse
+    cdef bint clean  # the gradient of that W is zero in the work memory
     cdef Py_ssize_t n_layers
     cdef Layer* layers
+    cdef Py_ssize_t* bounds  # CSR: begin and end of max_rows rows
     cdef void* work
     cdef Py_ssize_t X  # offsets into the work memory: a block of samples, and grad
     cdef Py_ssize_t y
@@ -83,25 +103,33 @@ cdef class Network:
         Backprop backprop,
         double alpha,
         Py_ssize_t max_rows,
+        bint sparse,
     ):
-        cdef Py_ssize_t width = layer_sizes[0] + 2 + 3 * sum(layer_sizes[1:])
+        cdef Py_ssize_t width = 2 + 3 * sum(layer_sizes[1:])
         check_fit(len(layer_sizes) > 1 and min(layer_sizes) > 0 and max_rows > 0)
+        if not sparse:
+            width += layer_sizes[0]
         self.n_features = layer_sizes[0]
         self.activation = activation
         self.backprop = backprop
         self.alpha = alpha
+        self.scale = 1
+        self.sparse = sparse
+        self.clean = False
         self.n_layers = len(layer_sizes) - 1
         self.layers = <Layer*> malloc(self.n_layers * sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
         self.lay_out_params(layer_sizes)
         self.max_rows = max(1, min(max_rows, max(MAX_WORK, self.n_params) // width))
+        self.bounds = <Py_ssize_t*> malloc(2 * self.max_rows * sizeof(Py_ssize_t))
         self.work = malloc(self.lay_out_work() * sizeof(double))
-        if self.work == NULL:
+        if self.bounds == NULL or self.work == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.layers)
+        free(self.bounds)
         free(self.work)
 
     cdef int lay_out_params(self, layer_sizes) except -1:
@@ -121,7 +149,7 @@ cdef class Network:
         cdef Py_ssize_t i, end
         cdef Layer* layer
         self.X = 0
-        self.y = self.X + self.max_rows * self.n_features
+        self.y = self.X + (0 if self.sparse else self.max_rows * self.n_features)
         self.sample_weight = self.y + self.max_rows
         self.grad = self.sample_weight + self.max_rows
         end = self.grad + self.n_params
@@ -138,6 +166,82 @@ cdef int check_fit(bint fits) except -1:
     """Kernels do not look at lengths: a wrong one would be read beyond its end."""
     if not fits:
         raise ValueError("The arrays or sizes do not fit the network or each other.")
+
+
+cdef class Rows:
+    """The rows of X where they lie, dense or CSR, without a copy."""
+
+    cdef readonly Py_ssize_t n_rows
+    cdef readonly Py_ssize_t n_features
+    cdef readonly bint sparse
+    cdef Py_ssize_t itemsize
+    cdef const void* values
+    cdef const int* narrow
+    cdef const long long* wide
+    cdef const Py_ssize_t* indptr
+    cdef object memory  # keeps the arrays alive
+
+
+def dense_rows(const floating[:, ::1] X):
+    """Rows of a dense array."""
+    cdef Rows rows = Rows()
+    rows.n_rows, rows.n_features = X.shape[0], X.shape[1]
+    rows.itemsize = sizeof(floating)
+    rows.values = &X[0, 0]
+    rows.memory = X
+    return rows
+
+
+def csr_rows(
+    const floating[::1] values,
+    const index[::1] columns,
+    const Py_ssize_t[::1] indptr,
+    Py_ssize_t n_features,
+):
+    """Rows of a CSR matrix; columns may be in any order, also more than once."""
+    cdef Rows rows = Rows()
+    cdef Py_ssize_t i
+    cdef bint fits = indptr.shape[0] > 0 and indptr[0] == 0
+    check_fit(fits and values.shape[0] == columns.shape[0])
+    for i in range(indptr.shape[0] - 1):
+        fits = fits and indptr[i] <= indptr[i + 1]
+    check_fit(fits and indptr[indptr.shape[0] - 1] <= columns.shape[0])
+    for i in range(columns.shape[0]):
+        fits = fits and 0 <= columns[i] < n_features
+    check_fit(fits)
+    rows.n_rows, rows.n_features, rows.sparse = indptr.shape[0] - 1, n_features, True
+    rows.itemsize = sizeof(floating)
+    rows.values, rows.indptr = &values[0], &indptr[0]
+    if index is int:
+        rows.narrow = &columns[0]
+    else:
+        rows.wide = &columns[0]
+    rows.memory = (values, columns, indptr)
+    return rows
+
+
+cdef class Optimizer:
+    """A method of descent and its constants."""
+
+    cdef Method method
+    cdef double momentum
+    cdef double beta_1
+    cdef double beta_2
+    cdef double epsilon
+
+    def __cinit__(
+        self, Method method, momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0
+    ):
+        self.method = method
+        self.momentum = momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    @property
+    def n_moments(self):
+        """How many vectors like params it remembers."""
+        return 2 if self.method == ADAM else int(self.method != SGD)
 
 
 # ---- activations: a = f(z), and delta = dL/da f'(z) --------------------------------
@@ -226,20 +330,18 @@ cdef void dense_forward_loop(
         z += n_out
 
 
-cdef void dense_backward_loop(
+cdef void dense_gradient_loop(
     const floating* a,
-    const floating* W,
     const floating* delta,
     floating* grad_W,
     floating* grad_b,
-    floating* dL_da,
     Py_ssize_t n_rows,
     Py_ssize_t n_in,
     Py_ssize_t n_out,
 ) noexcept nogil:
-    """The chain rule, sample by sample and weight by weight; dL_da may be NULL."""
+    """The chain rule, sample by sample and weight by weight, added to grad."""
     cdef Py_ssize_t j, k
-    cdef floating dz_dW, dz_da, sum_of_paths
+    cdef floating dz_dW
     for _ in range(n_rows):
         for k in range(n_out):
             grad_b[k] += delta[k]  # dz_k/db_k = 1
@@ -247,16 +349,30 @@ cdef void dense_backward_loop(
             dz_dW = a[j]
             for k in range(n_out):
                 grad_W[j * n_out + k] += delta[k] * dz_dW
-        if dL_da != NULL:
-            for j in range(n_in):
-                sum_of_paths = 0  # from the loss over each z_k to a_j
-                for k in range(n_out):
-                    dz_da = W[j * n_out + k]
-                    sum_of_paths += delta[k] * dz_da
-                dL_da[j] = sum_of_paths
-            dL_da += n_in
         a += n_in
         delta += n_out
+
+
+cdef void dense_backward_loop(
+    const floating* W,
+    const floating* delta,
+    floating* dL_da,
+    Py_ssize_t n_rows,
+    Py_ssize_t n_in,
+    Py_ssize_t n_out,
+) noexcept nogil:
+    """dL/da_j, the sum over all paths from a_j to the loss."""
+    cdef Py_ssize_t j, k
+    cdef floating dz_da, sum_of_paths
+    for _ in range(n_rows):
+        for j in range(n_in):
+            sum_of_paths = 0
+            for k in range(n_out):
+                dz_da = W[j * n_out + k]
+                sum_of_paths += delta[k] * dz_da
+            dL_da[j] = sum_of_paths
+        delta += n_out
+        dL_da += n_in
 
 
 # ---- a dense layer, by matrix products --------------------------------------------
@@ -318,91 +434,200 @@ cdef void dense_forward_matrix(
     product(c"N", c"N", n_rows, n_out, n_in, a, W, 1, z)
 
 
-cdef void dense_backward_matrix(
+cdef void dense_gradient_matrix(
     const floating* a,
-    const floating* W,
     const floating* delta,
     floating* grad_W,
     floating* grad_b,
-    floating* dL_da,
     Py_ssize_t n_rows,
     Py_ssize_t n_in,
     Py_ssize_t n_out,
 ) noexcept nogil:
-    """dL/dW = a' delta, dL/db = 1' delta, dL/da = delta W'; dL_da may be NULL."""
+    """dL/dW = a' delta and dL/db = 1' delta, added to grad."""
     cdef Py_ssize_t i, k
     for i in range(n_rows):
         for k in range(n_out):
             grad_b[k] += delta[i * n_out + k]
     product(c"T", c"N", n_in, n_out, n_rows, a, delta, 1, grad_W)
-    if dL_da != NULL:
-        product(c"N", c"T", n_rows, n_in, n_out, delta, W, 0, dL_da)
+
+
+cdef void dense_backward_matrix(
+    const floating* W,
+    const floating* delta,
+    floating* dL_da,
+    Py_ssize_t n_rows,
+    Py_ssize_t n_in,
+    Py_ssize_t n_out,
+) noexcept nogil:
+    """dL/da = delta W'."""
+    product(c"N", c"T", n_rows, n_in, n_out, delta, W, 0, dL_da)
+
+
+# ---- the first layer of CSR rows; loop and matrix are one here ----------------------
+
+cdef void sparse_forward(
+    const floating* values,
+    const index* columns,
+    const Py_ssize_t* begin,
+    const Py_ssize_t* end,
+    const floating* W,
+    const floating* b,
+    floating* z,
+    Py_ssize_t n_rows,
+    Py_ssize_t n_out,
+    double scale,
+) noexcept nogil:
+    """z = scale a W + b, from the values that are stored of a."""
+    cdef Py_ssize_t i, k, p
+    cdef const floating* W_j
+    cdef floating a_j
+    for i in range(n_rows):
+        memcpy(z, b, n_out * sizeof(floating))
+        for p in range(begin[i], end[i]):
+            a_j, W_j = <floating> (scale * values[p]), W + columns[p] * n_out
+            for k in range(n_out):
+                z[k] += a_j * W_j[k]
+        z += n_out
+
+
+cdef void sparse_gradient(
+    const floating* values,
+    const index* columns,
+    const Py_ssize_t* begin,
+    const Py_ssize_t* end,
+    const floating* delta,
+    floating* grad_W,
+    floating* grad_b,
+    Py_ssize_t n_rows,
+    Py_ssize_t n_out,
+) noexcept nogil:
+    """dL/dW = a' delta and dL/db = 1' delta, added to grad."""
+    cdef Py_ssize_t i, k, p
+    cdef floating* grad_W_j
+    for i in range(n_rows):
+        for k in range(n_out):
+            grad_b[k] += delta[k]
+        for p in range(begin[i], end[i]):
+            grad_W_j = grad_W + columns[p] * n_out
+            for k in range(n_out):
+                grad_W_j[k] += values[p] * delta[k]
+        delta += n_out
+
+
+# ---- any layer --------------------------------------------------------------------
+
+cdef void layer_forward(
+    Network net, const Layer* layer, const floating* params, const Block* a
+) noexcept nogil:
+    cdef const floating* values = <const floating*> a.values
+    cdef const floating* W = params + layer.W
+    cdef const floating* b = params + layer.b
+    cdef floating* z = <floating*> net.work + layer.z
+    cdef Py_ssize_t n_in = layer.n_in, n_out = layer.n_out
+    if a.narrow != NULL:
+        sparse_forward(
+            values, a.narrow, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
+        )
+    elif a.wide != NULL:
+        sparse_forward(
+            values, a.wide, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
+        )
+    elif net.backprop == LOOP:
+        dense_forward_loop(values, W, b, z, a.n_rows, n_in, n_out)
+    else:
+        dense_forward_matrix(values, W, b, z, a.n_rows, n_in, n_out)
+
+
+cdef void layer_gradient(
+    Network net, const Layer* layer, const Block* a, floating* grad
+) noexcept nogil:
+    cdef const floating* values = <const floating*> a.values
+    cdef const floating* delta = <floating*> net.work + layer.delta
+    cdef floating* dW = grad + layer.W
+    cdef floating* db = grad + layer.b
+    cdef Py_ssize_t n_in = layer.n_in, n_out = layer.n_out
+    if a.narrow != NULL:
+        sparse_gradient(
+            values, a.narrow, a.begin, a.end, delta, dW, db, a.n_rows, n_out
+        )
+    elif a.wide != NULL:
+        sparse_gradient(
+            values, a.wide, a.begin, a.end, delta, dW, db, a.n_rows, n_out
+        )
+    elif net.backprop == LOOP:
+        dense_gradient_loop(values, delta, dW, db, a.n_rows, n_in, n_out)
+    else:
+        dense_gradient_matrix(values, delta, dW, db, a.n_rows, n_in, n_out)
+
+
+cdef void layer_backward(
+    Network net,
+    const Layer* layer,
+    const floating* params,
+    Py_ssize_t n_rows,
+    floating* dL_da,
+) noexcept nogil:
+    cdef const floating* W = params + layer.W
+    cdef const floating* delta = <floating*> net.work + layer.delta
+    if net.backprop == LOOP:
+        dense_backward_loop(W, delta, dL_da, n_rows, layer.n_in, layer.n_out)
+    else:
+        dense_backward_matrix(W, delta, dL_da, n_rows, layer.n_in, layer.n_out)
 
 
 # ---- the network ------------------------------------------------------------------
 
+cdef inline Block dense_block(const void* values, Py_ssize_t n_rows) noexcept nogil:
+    return Block(values, NULL, NULL, NULL, NULL, n_rows)
+
+
 cdef void network_forward(
-    Network net, const floating* params, const floating* X, Py_ssize_t n_rows
+    Network net, const floating* params, const Block* X
 ) noexcept nogil:
     """Fill z and a of every layer."""
     cdef floating* work = <floating*> net.work
-    cdef const floating* a = X
-    cdef const floating* W
-    cdef const floating* b
-    cdef floating* z
-    cdef Py_ssize_t i
-    cdef Layer layer
-    for i in range(net.n_layers):
-        layer = net.layers[i]
-        W, b, z = params + layer.W, params + layer.b, work + layer.z
-        if net.backprop == LOOP:
-            dense_forward_loop(a, W, b, z, n_rows, layer.n_in, layer.n_out)
-        else:
-            dense_forward_matrix(a, W, b, z, n_rows, layer.n_in, layer.n_out)
-        if i < net.n_layers - 1:
-            activation_forward(net.activation, z, work + layer.a, n_rows * layer.n_out)
-        a = work + layer.a
+    cdef const Layer* layer = net.layers
+    cdef Block a
+    layer_forward(net, layer, params, X)
+    for _ in range(1, net.n_layers):
+        activation_forward(
+            net.activation, work + layer.z, work + layer.a, X.n_rows * layer.n_out
+        )
+        a = dense_block(work + layer.a, X.n_rows)
+        layer += 1
+        layer_forward(net, layer, params, &a)
 
 
 cdef void network_backward(
     Network net,
     const floating* params,
-    const floating* X,
-    Py_ssize_t n_rows,
+    const Block* X,
     floating* grad,
+    floating* dL_dX,
 ) noexcept nogil:
-    """Add dL/dparams to grad, from the last layer's delta down."""
+    """From the last layer's delta down: add dL/dparams to grad, fill dL_dX.
+
+    Either may be NULL.
+    """
     cdef floating* work = <floating*> net.work
-    cdef const floating* a
-    cdef const floating* W
-    cdef const floating* delta
-    cdef floating* grad_W
-    cdef floating* grad_b
-    cdef floating* dL_da
     cdef Py_ssize_t i
-    cdef Layer layer, below
-    for i in range(net.n_layers - 1, -1, -1):
-        layer = net.layers[i]
-        W, delta = params + layer.W, work + layer.delta
-        grad_W, grad_b = grad + layer.W, grad + layer.b
-        if i > 0:
-            below = net.layers[i - 1]
-            a, dL_da = work + below.a, work + below.delta
-        else:
-            a = X
-            dL_da = NULL
-        if net.backprop == LOOP:
-            dense_backward_loop(
-                a, W, delta, grad_W, grad_b, dL_da, n_rows, layer.n_in, layer.n_out
-            )
-        else:
-            dense_backward_matrix(
-                a, W, delta, grad_W, grad_b, dL_da, n_rows, layer.n_in, layer.n_out
-            )
-        if i > 0:
-            activation_backward(
-                net.activation, work + below.z, a, dL_da, n_rows * below.n_out
-            )
+    cdef const Layer* layer
+    cdef const Layer* below
+    cdef Block a
+    for i in range(net.n_layers - 1, 0, -1):
+        layer, below = &net.layers[i], &net.layers[i - 1]
+        if grad != NULL:
+            a = dense_block(work + below.a, X.n_rows)
+            layer_gradient(net, layer, &a, grad)
+        layer_backward(net, layer, params, X.n_rows, work + below.delta)
+        activation_backward(
+            net.activation, work + below.z, work + below.a, work + below.delta,
+            X.n_rows * below.n_out,
+        )
+    if grad != NULL:
+        layer_gradient(net, net.layers, X, grad)
+    if dL_dX != NULL:
+        layer_backward(net, net.layers, params, X.n_rows, dL_dX)
 
 
 # ---- loss and penalty -------------------------------------------------------------
@@ -452,56 +677,122 @@ cdef double penalty(Network net, const floating* params) noexcept nogil:
 
 
 cdef void penalty_gradient(
-    Network net, const floating* params, floating* grad
+    Network net, const floating* params, bint lazy, floating* grad
 ) noexcept nogil:
-    """grad = alpha W for the weights, 0 for the biases."""
+    """grad = alpha W for the weights, 0 for the biases; lazy leaves the first W out."""
     cdef floating alpha = <floating> net.alpha
+    cdef Py_ssize_t start = net.layers[0].b if lazy else 0
     cdef Py_ssize_t i, j
     cdef Layer layer
     if alpha == 0:
-        memset(grad, 0, net.n_params * sizeof(floating))
+        memset(grad + start, 0, (net.n_params - start) * sizeof(floating))
         return
     for i in range(net.n_layers):
         layer = net.layers[i]
-        for j in range(layer.W, layer.b):
+        for j in range(max(start, layer.W), layer.b):
             grad[j] = alpha * params[j]
         memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
 
 
-# ---- a block of rows --------------------------------------------------------------
+# ---- blocks of rows ---------------------------------------------------------------
+
+cdef Block slice_rows(Rows X, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
+    """Rows that lie one after the other."""
+    cdef const char* values = <const char*> X.values
+    cdef const Py_ssize_t* begin = X.indptr
+    if X.sparse:
+        begin += start
+        return Block(values, X.narrow, X.wide, begin, begin + 1, n_rows)
+    return dense_block(values + start * X.n_features * X.itemsize, n_rows)
+
+
+cdef Block gather_rows(
+    Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_rows
+) noexcept nogil:
+    """The rows that order names; dense ones are copied into the work memory."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t size = X.n_features * X.itemsize
+    cdef const char* values = <const char*> X.values
+    cdef char* row = <char*> net.work  # net.X is 0
+    if X.sparse:
+        for i in range(n_rows):
+            net.bounds[i] = X.indptr[order[i]]
+            net.bounds[net.max_rows + i] = X.indptr[order[i] + 1]
+        return Block(
+            values, X.narrow, X.wide, net.bounds, net.bounds + net.max_rows, n_rows
+        )
+    for i in range(n_rows):
+        memcpy(row, values + order[i] * size, size)
+        row += size
+    return dense_block(net.work, n_rows)
+
 
 cdef Sums block_loss(
     Network net,
     const floating* params,
-    const floating* X,
+    const Block* X,
     const floating* y,
     const floating* sample_weight,
-    Py_ssize_t n_rows,
     double scale,
 ) noexcept nogil:
     """Forward and loss; leaves the last layer's delta for the way back."""
     cdef floating* work = <floating*> net.work
     cdef Layer output = net.layers[net.n_layers - 1]
-    network_forward(net, params, X, n_rows)
+    network_forward(net, params, X)
     return logistic_loss(
-        work + output.z, y, sample_weight, n_rows, scale, work + output.delta
+        work + output.z, y, sample_weight, X.n_rows, scale, work + output.delta
     )
 
 
 cdef Sums block_gradient(
     Network net,
     const floating* params,
-    const floating* X,
+    const Block* X,
     const floating* y,
     const floating* sample_weight,
-    Py_ssize_t n_rows,
     double scale,
     floating* grad,
 ) noexcept nogil:
     """Forward, loss and backward: grad += scale d(sum w loss)/dparams."""
-    cdef Sums sums = block_loss(net, params, X, y, sample_weight, n_rows, scale)
-    network_backward(net, params, X, n_rows, grad)
+    cdef Sums sums = block_loss(net, params, X, y, sample_weight, scale)
+    network_backward(net, params, X, grad, <floating*> NULL)
     return sums
+
+
+cdef Sums minibatch_gradient(
+    Network net,
+    const floating* params,
+    Rows X,
+    const floating[::1] y,
+    const floating[::1] sample_weight,
+    const Py_ssize_t* order,
+    Py_ssize_t n_rows,
+    bint lazy,
+) noexcept nogil:
+    """Write dJ/dparams of a minibatch to grad, in the work memory."""
+    cdef floating* work = <floating*> net.work
+    cdef Py_ssize_t i, block, start, n
+    cdef Sums sums = Sums(0, 0), part
+    cdef Block rows
+    penalty_gradient(net, params, lazy, work + net.grad)
+    for block in range(ceil_div(n_rows, net.max_rows)):
+        start = block * net.max_rows
+        n = min(net.max_rows, n_rows - start)
+        for i in range(n):
+            work[net.y + i] = y[order[start + i]]
+            work[net.sample_weight + i] = sample_weight[order[start + i]]
+        rows = gather_rows(net, X, order + start, n)
+        part = block_gradient(
+            net, params, &rows, work + net.y, work + net.sample_weight, 1.0 / n_rows,
+            work + net.grad,
+        )
+        sums.loss += part.loss
+        sums.correct += part.correct
+    return sums
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    return (n + size - 1) // size
 
 
 # ---- optimizers: one loop over the parameter vector -------------------------------
@@ -548,61 +839,178 @@ cdef void nesterov_step(
         params[i] += momentum * velocity[i] - rate * grad[i]
 
 
+cdef inline floating root(floating x) noexcept nogil:
+    return sqrtf(x) if floating is float else sqrt(x)
+
+
+cdef void adam_step(
+    const floating* grad,
+    floating* mean,
+    floating* square,
+    floating* params,
+    Py_ssize_t n,
+    floating rate,
+    floating beta_1,
+    floating beta_2,
+    floating epsilon,
+) noexcept nogil:
+    """mean and square are moving averages of grad and of its square.
+
+    params -= rate mean / (sqrt(square) + epsilon). Kingma and Ba (2015), algorithm 1 in
+    the order of the end of their section 2; rate holds the correction of the bias.
+    """
+    cdef floating rest_1 = 1 - beta_1, rest_2 = 1 - beta_2
+    cdef Py_ssize_t i
+    for i in range(n):
+        mean[i] = beta_1 * mean[i] + rest_1 * grad[i]
+        square[i] = beta_2 * square[i] + rest_2 * grad[i] * grad[i]
+        params[i] -= rate * mean[i] / (root(square[i]) + epsilon)
+
+
+cdef void step(
+    Optimizer optimizer,
+    const floating* grad,
+    floating* moments,
+    floating* params,
+    Py_ssize_t n,
+    floating rate,
+) noexcept nogil:
+    cdef floating momentum = <floating> optimizer.momentum
+    if optimizer.method == SGD:
+        sgd_step(grad, params, n, rate)
+    elif optimizer.method == MOMENTUM:
+        momentum_step(grad, moments, params, n, rate, momentum)
+    elif optimizer.method == NESTEROV:
+        nesterov_step(grad, moments, params, n, rate, momentum)
+    else:
+        adam_step(
+            grad, moments, moments + n, params, n, rate,
+            <floating> optimizer.beta_1,
+            <floating> optimizer.beta_2,
+            <floating> optimizer.epsilon,
+        )
+
+
+# ---- plain descent on CSR rows: a step costs what the minibatch stores --------------
+
+cdef floating touched_step(
+    const index* columns,
+    const Py_ssize_t* indptr,
+    const Py_ssize_t* order,
+    Py_ssize_t n_rows,
+    Py_ssize_t n_out,
+    floating rate,
+    floating* grad_W,
+    floating* W,
+) noexcept nogil:
+    """W -= rate grad_W where the rows have values; leaves grad_W zero everywhere.
+
+    Returns 0, or NaN if a weight is not finite.
+    """
+    cdef Py_ssize_t i, j, k, p
+    cdef floating zero = 0
+    for i in range(n_rows):
+        for p in range(indptr[order[i]], indptr[order[i] + 1]):
+            j = columns[p] * n_out
+            for k in range(j, j + n_out):
+                W[k] -= rate * grad_W[k]
+                grad_W[k] = 0
+                zero += W[k] * 0
+    return zero
+
+
+cdef floating multiply_out(Network net, floating* params) noexcept nogil:
+    """Back to a first W as params hold it; returns 0, or NaN if it is not finite."""
+    cdef Py_ssize_t j
+    cdef floating zero = 0
+    if net.scale != 1:
+        for j in range(net.layers[0].b):
+            params[j] = <floating> (net.scale * params[j])
+            zero += params[j] * 0
+    net.scale = 1
+    return zero
+
+
+cdef floating lazy_sgd_step(
+    Network net,
+    Rows X,
+    const Py_ssize_t* order,
+    Py_ssize_t n_rows,
+    floating rate,
+    floating* params,
+) noexcept nogil:
+    """params -= rate grad, the penalty on the first W by way of its scale.
+
+    W = scale V, so W - rate (alpha W + G) = scale' (V - rate / scale' G), with
+    scale' = scale (1 - rate alpha) and G the gradient of the loss, which is zero where
+    the minibatch stores nothing. Returns 0, or NaN if a weight is not finite.
+    """
+    cdef floating* grad = <floating*> net.work + net.grad
+    cdef Py_ssize_t b = net.layers[0].b, n_out = net.layers[0].n_out
+    cdef floating rate_V
+    net.scale *= 1 - <double> rate * <floating> net.alpha
+    if not 1e-6 < net.scale < 1e6:  # keep V within the range of a float
+        multiply_out(net, params)
+    rate_V = <floating> (rate / net.scale)
+    sgd_step(grad + b, params + b, net.n_params - b, rate)
+    if X.narrow != NULL:
+        return touched_step(
+            X.narrow, X.indptr, order, n_rows, n_out, rate_V, grad, params
+        )
+    return touched_step(X.wide, X.indptr, order, n_rows, n_out, rate_V, grad, params)
+
+
 # ---- the boundary -----------------------------------------------------------------
 
-cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    return (n + size - 1) // size
+cdef int check_rows(Network net, const floating[::1] params, Rows X) except -1:
+    check_fit(params.shape[0] == net.n_params and X.n_features == net.n_features)
+    check_fit(X.itemsize == sizeof(floating) and X.sparse == net.sparse)
 
 
 cdef int check_samples(
     Network net,
     const floating[::1] params,
-    const floating[:, ::1] X,
+    Rows X,
     const floating[::1] y,
     const floating[::1] sample_weight,
 ) except -1:
-    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
-    check_fit(y.shape[0] == sample_weight.shape[0] == X.shape[0])
+    check_rows(net, params, X)
+    check_fit(y.shape[0] == sample_weight.shape[0] == X.n_rows)
 
 
-def forward(
-    Network net not None,
-    const floating[::1] params,
-    const floating[:, ::1] X,
-    floating[::1] out,
-):
-    """Write the logit of each row of X to out."""
-    cdef Py_ssize_t block, start, n_rows
-    cdef floating* work = <floating*> net.work
-    cdef Layer output = net.layers[net.n_layers - 1]
-    check_fit(params.shape[0] == net.n_params and X.shape[1] == net.n_features)
-    check_fit(out.shape[0] == X.shape[0])
-    with nogil:
-        for block in range(ceil_div(X.shape[0], net.max_rows)):
-            start = block * net.max_rows
-            n_rows = min(net.max_rows, X.shape[0] - start)
-            network_forward(net, &params[0], &X[start, 0], n_rows)
-            memcpy(&out[start], work + output.z, n_rows * sizeof(floating))
+cdef floating zero_or_nan(const floating* params, Py_ssize_t n) noexcept nogil:
+    """0, or NaN if a number is NaN or infinite."""
+    cdef Py_ssize_t i
+    cdef floating zero = 0
+    for i in range(n):
+        zero += params[i] * 0
+    return zero
+
+
+def all_finite(const floating[::1] params):
+    """Whether no number is NaN or infinite."""
+    return zero_or_nan(&params[0], params.shape[0]) == 0
 
 
 def evaluate(
     Network net not None,
     const floating[::1] params,
-    const floating[:, ::1] X,
+    Rows X not None,
     const floating[::1] y,
     const floating[::1] sample_weight,
 ):
     """Return the weighted sums of the losses and of the correct predictions."""
     cdef Py_ssize_t block, start, n_rows
     cdef Sums sums = Sums(0, 0), part
+    cdef Block rows
     check_samples(net, params, X, y, sample_weight)
     with nogil:
-        for block in range(ceil_div(X.shape[0], net.max_rows)):
+        for block in range(ceil_div(X.n_rows, net.max_rows)):
             start = block * net.max_rows
-            n_rows = min(net.max_rows, X.shape[0] - start)
+            n_rows = min(net.max_rows, X.n_rows - start)
+            rows = slice_rows(X, start, n_rows)
             part = block_loss(
-                net, &params[0], &X[start, 0], &y[start], &sample_weight[start],
-                n_rows, 1,
+                net, &params[0], &rows, &y[start], &sample_weight[start], 1
             )
             sums.loss += part.loss
             sums.correct += part.correct
@@ -612,84 +1020,72 @@ def evaluate(
 def loss_and_gradient(
     Network net not None,
     const floating[::1] params,
-    const floating[:, ::1] X,
+    Rows X not None,
     const floating[::1] y,
     const floating[::1] sample_weight,
     floating[::1] grad,
 ):
-    """Return J(params) over all rows and write dJ/dparams to grad."""
+    """Write dJ/dparams over all rows to grad.
+
+    Returns the two parts of J, the mean loss and the penalty, and the accuracy.
+    """
     cdef Py_ssize_t i, block, start, n_rows
-    cdef double total_weight = 0, loss = 0
+    cdef double total_weight = 0
+    cdef Sums sums = Sums(0, 0), part
+    cdef Block rows
     check_samples(net, params, X, y, sample_weight)
     check_fit(grad.shape[0] == net.n_params)
     with nogil:
-        for i in range(X.shape[0]):
+        for i in range(X.n_rows):
             total_weight += sample_weight[i]
-        penalty_gradient(net, &params[0], &grad[0])
-        for block in range(ceil_div(X.shape[0], net.max_rows)):
+        penalty_gradient(net, &params[0], False, &grad[0])
+        for block in range(ceil_div(X.n_rows, net.max_rows)):
             start = block * net.max_rows
-            n_rows = min(net.max_rows, X.shape[0] - start)
-            loss += block_gradient(
-                net, &params[0], &X[start, 0], &y[start], &sample_weight[start],
-                n_rows, 1 / total_weight, &grad[0],
-            ).loss
-    return loss / total_weight + penalty(net, &params[0])
+            n_rows = min(net.max_rows, X.n_rows - start)
+            rows = slice_rows(X, start, n_rows)
+            part = block_gradient(
+                net, &params[0], &rows, &y[start], &sample_weight[start],
+                1 / total_weight, &grad[0],
+            )
+            sums.loss += part.loss
+            sums.correct += part.correct
+    return (
+        sums.loss / total_weight, penalty(net, &params[0]), sums.correct / total_weight
+    )
 
 
-cdef void gather(
-    Network net,
-    const floating[:, ::1] X,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
-    const Py_ssize_t* rows,
-    Py_ssize_t n_rows,
-) noexcept nogil:
-    """Copy the given rows into the work memory."""
+def input_gradient(
+    Network net not None,
+    const floating[::1] params,
+    Rows X not None,
+    floating[:, ::1] dz_dX,
+):
+    """Write dz/dx, z the logit, for each row x of X to dz_dX."""
+    cdef Py_ssize_t i, block, start, n_rows
     cdef floating* work = <floating*> net.work
-    cdef floating* row = work + net.X
-    cdef Py_ssize_t i
-    for i in range(n_rows):
-        memcpy(row, &X[rows[i], 0], net.n_features * sizeof(floating))
-        row += net.n_features
-        work[net.y + i] = y[rows[i]]
-        work[net.sample_weight + i] = sample_weight[rows[i]]
-
-
-cdef Sums minibatch_gradient(
-    Network net,
-    const floating* params,
-    const floating[:, ::1] X,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
-    const Py_ssize_t* rows,
-    Py_ssize_t n_rows,
-) noexcept nogil:
-    """Write dJ/dparams of a minibatch to grad, in the work memory."""
-    cdef floating* work = <floating*> net.work
-    cdef floating* grad = work + net.grad
-    cdef Py_ssize_t block, start, n
-    cdef Sums sums = Sums(0, 0), part
-    penalty_gradient(net, params, grad)
-    for block in range(ceil_div(n_rows, net.max_rows)):
-        start = block * net.max_rows
-        n = min(net.max_rows, n_rows - start)
-        gather(net, X, y, sample_weight, rows + start, n)
-        part = block_gradient(
-            net, params, work + net.X, work + net.y, work + net.sample_weight,
-            n, 1.0 / n_rows, grad,
-        )
-        sums.loss += part.loss
-        sums.correct += part.correct
-    return sums
+    cdef Layer output = net.layers[net.n_layers - 1]
+    cdef Block rows
+    check_rows(net, params, X)
+    check_fit(dz_dX.shape[0] == X.n_rows and dz_dX.shape[1] == X.n_features)
+    with nogil:
+        for block in range(ceil_div(X.n_rows, net.max_rows)):
+            start = block * net.max_rows
+            n_rows = min(net.max_rows, X.n_rows - start)
+            rows = slice_rows(X, start, n_rows)
+            network_forward(net, &params[0], &rows)
+            for i in range(n_rows):
+                work[output.delta + i] = 1  # dz/dz
+            network_backward(
+                net, &params[0], &rows, <floating*> NULL, &dz_dX[start, 0]
+            )
 
 
 def train_epoch(
     Network net not None,
-    Optimizer optimizer,
-    double momentum,
+    Optimizer optimizer not None,
     floating[::1] params,
-    floating[::1] velocity,
-    const floating[:, ::1] X,
+    floating[:, ::1] moments,
+    Rows X not None,
     const floating[::1] y,
     const floating[::1] sample_weight,
     const Py_ssize_t[::1] order,
@@ -698,34 +1094,43 @@ def train_epoch(
 ):
     """Take one step per minibatch of batch_size rows, in the given order.
 
-    Updates params and velocity; returns the weighted sums of the losses and of the
-    correct predictions, each taken before its minibatch's step.
+    Updates params and moments; returns the weighted sums of the losses and of the
+    correct predictions, each taken before its minibatch's step, and whether the params
+    are finite.
     """
     cdef Py_ssize_t batch, start, n_rows
     cdef floating* grad = <floating*> net.work + net.grad
-    cdef floating rate
+    cdef bint lazy = net.sparse and optimizer.method == SGD
+    cdef floating rate, zero = 0
     cdef Sums sums = Sums(0, 0), part
     check_samples(net, params, X, y, sample_weight)
-    check_fit(velocity.shape[0] == net.n_params and batch_size > 0)
+    check_fit(moments.shape[0] == optimizer.n_moments)
+    check_fit(moments.shape[1] == net.n_params and batch_size > 0)
     check_fit(learning_rates.shape[0] == ceil_div(order.shape[0], batch_size))
     with nogil:
+        if lazy and not net.clean:
+            memset(grad, 0, net.layers[0].b * sizeof(floating))
+        net.clean = lazy
         for batch in range(learning_rates.shape[0]):
             start = batch * batch_size
             n_rows = min(batch_size, order.shape[0] - start)
             part = minibatch_gradient(
-                net, &params[0], X, y, sample_weight, &order[start], n_rows
+                net, &params[0], X, y, sample_weight, &order[start], n_rows, lazy
             )
             sums.loss += part.loss
             sums.correct += part.correct
             rate = <floating> learning_rates[batch]
-            if optimizer == SGD:
-                sgd_step(grad, &params[0], net.n_params, rate)
-            elif optimizer == MOMENTUM:
-                momentum_step(
-                    grad, &velocity[0], &params[0], net.n_params, rate, momentum
+            if lazy:
+                zero += lazy_sgd_step(
+                    net, X, &order[start], n_rows, rate, &params[0]
                 )
             else:
-                nesterov_step(
-                    grad, &velocity[0], &params[0], net.n_params, rate, momentum
+                step(
+                    optimizer, grad, &moments[0, 0], &params[0], net.n_params, rate
                 )
-    return sums.loss, sums.correct
+        start = 0
+        if lazy:  # what no row has touched is as finite as before
+            zero += multiply_out(net, &params[0])
+            start = net.layers[0].b
+        zero += zero_or_nan(&params[start], net.n_params - start)
+    return sums.loss, sums.correct, zero == 0

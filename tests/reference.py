@@ -109,10 +109,43 @@ def gradients(coefs, intercepts, activation, alpha, X, y, row_weights):
     return coef_grads, intercept_grads
 
 
-def sgd_epoch(
-    coefs, intercepts, velocities, activation, alpha, X, y, sample_weight,
-    batches, rates, momentum, nesterov,
-):  # fmt: skip
+class SGD:
+    """Plain, or with momentum, or with Nesterov's."""
+
+    def __init__(self, momentum=0, nesterov=False):
+        self.momentum, self.nesterov, self.velocities = momentum, nesterov, {}
+
+    def __call__(self, name, part, grad, rate):
+        velocity = self.momentum * self.velocities.get(name, 0) - rate * grad
+        self.velocities[name] = velocity
+        ahead = self.momentum * velocity - rate * grad
+        part += ahead if self.nesterov else velocity
+
+
+class Adam:
+    """Kingma and Ba (2015); the rate holds the correction of the bias."""
+
+    def __init__(self, _, beta_1, beta_2, epsilon):
+        self.betas, self.epsilon, self.moments = (beta_1, beta_2), epsilon, {}
+
+    def __call__(self, name, part, grad, rate):
+        (beta_1, beta_2), (m, v) = self.betas, self.moments.get(name, (0, 0))
+        m, v = beta_1 * m + (1 - beta_1) * grad, beta_2 * v + (1 - beta_2) * grad**2
+        self.moments[name] = m, v
+        part -= rate * m / (np.sqrt(v) + self.epsilon)
+
+
+STEPS = {
+    "SGD": SGD,
+    "MOMENTUM": SGD,
+    "NESTEROV": lambda momentum: SGD(momentum, nesterov=True),
+    "ADAM": Adam,
+}
+
+
+def epoch(
+    coefs, intercepts, step, activation, alpha, X, y, sample_weight, batches, rates
+):
     """One epoch in place; returns weighted sums of loss and of correct predictions."""
     loss = correct = 0
     for batch, rate in zip(batches, rates, strict=True):
@@ -123,9 +156,7 @@ def sgd_epoch(
         grads = gradients(
             coefs, intercepts, activation, alpha, X[batch], y[batch], w / len(batch)
         )
-        parts = zip([*coefs, *intercepts], velocities, grads[0] + grads[1], strict=True)
-        for part, velocity, grad in parts:
-            velocity *= momentum
-            velocity -= rate * grad
-            part += momentum * velocity - rate * grad if nesterov else velocity
+        parts = zip([*coefs, *intercepts], grads[0] + grads[1], strict=True)
+        for name, (part, grad) in enumerate(parts):
+            step(name, part, grad, rate)
     return loss, correct

@@ -2,51 +2,79 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
 
 from skbinnet import _network
 from skbinnet._network import ACTIVATIONS, BACKPROPS, flatten, unflatten
+from skbinnet._samples import as_rows
 from skbinnet._sgd_fast import (
+    Method,
     Optimizer,
+    all_finite,
+    csr_rows,
+    dense_rows,
     evaluate,
-    forward,
+    input_gradient,
     loss_and_gradient,
     train_epoch,
 )
 
 HIDDEN = [(), (4,), (4, 3), (5, 4, 3)]
 OPTIMIZERS = {
-    Optimizer.SGD: (0.0, False),
-    Optimizer.MOMENTUM: (0.9, False),
-    Optimizer.NESTEROV: (0.9, True),
+    Method.SGD: (),
+    Method.MOMENTUM: (0.9,),
+    Method.NESTEROV: (0.9,),
+    Method.ADAM: (0, 0.9, 0.99, 1e-8),
 }
 
 
+def narrow(X):
+    return csr_matrix(X)
+
+
+def wide(X):
+    """CSR with 64-bit columns."""
+    X = csr_matrix(X)
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+FORMS = {"dense": np.asarray, "narrow CSR": narrow, "wide CSR": wide}
+
+
 def make_network(
-    layer_sizes, activation="relu", backprop="matrix", alpha=0.0, max_rows=64
+    layer_sizes,
+    activation="relu",
+    backprop="matrix",
+    alpha=0.0,
+    max_rows=64,
+    sparse=False,
 ):
-    return _network.make_network(layer_sizes, activation, backprop, alpha, max_rows)
+    return _network.make_network(
+        layer_sizes, activation, backprop, alpha, max_rows, sparse
+    )
 
 
 def make_problem(hidden, n=23, d=6, dtype=np.float64):
-    """Layer sizes, params, X, y, sample_weight."""
+    """Layer sizes, params, X, y, sample_weight; half of X is zero."""
     rng = np.random.RandomState(len(hidden))
     layer_sizes = [d, *hidden, 1]
     n_params = make_network(layer_sizes).n_params
     params = rng.normal(scale=0.5, size=n_params).astype(dtype)
-    X = rng.normal(size=(n, d)).astype(dtype)
+    X = (rng.normal(size=(n, d)) * rng.randint(2, size=(n, d))).astype(dtype)
     y = rng.randint(2, size=n).astype(dtype)
     return layer_sizes, params, X, y, rng.uniform(0, 3, size=n).astype(dtype)
 
 
-@pytest.mark.parametrize("backprop", BACKPROPS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("hidden", HIDDEN)
-def test_forward_equals_the_numpy_reference(hidden, activation, backprop):
-    layer_sizes, params, X, _, _ = make_problem(hidden)
-    z = np.empty(len(X))
-    forward(make_network(layer_sizes, activation, backprop), params, X, z)
-    zs, _ = reference.forward(*unflatten(params, layer_sizes), activation, X)
-    assert_allclose(z, zs[-1][:, 0], rtol=1e-12, atol=1e-14)
+def objective(network, params, X, y, sample_weight, grad):
+    """J, and its gradient in grad."""
+    rows = as_rows(X)
+    loss, penalty, _ = loss_and_gradient(network, params, rows, y, sample_weight, grad)
+    return loss + penalty
+
+
+def no_moments(params):
+    return np.empty((0, len(params)), params.dtype)
 
 
 @pytest.mark.parametrize("backprop", BACKPROPS)
@@ -56,7 +84,7 @@ def test_gradient_matches_finite_differences(hidden, activation, backprop):
     layer_sizes, params, X, y, sample_weight = make_problem(hidden)
     network = make_network(layer_sizes, activation, backprop, alpha=0.1)
     grad, ignored = np.empty_like(params), np.empty_like(params)
-    loss_and_gradient(network, params, X, y, sample_weight, grad)
+    objective(network, params, X, y, sample_weight, grad)
 
     step = 1e-6
     numeric = np.empty_like(params)
@@ -65,94 +93,165 @@ def test_gradient_matches_finite_differences(hidden, activation, backprop):
         ahead[i] += step
         behind[i] -= step
         numeric[i] = (
-            loss_and_gradient(network, ahead, X, y, sample_weight, ignored)
-            - loss_and_gradient(network, behind, X, y, sample_weight, ignored)
+            objective(network, ahead, X, y, sample_weight, ignored)
+            - objective(network, behind, X, y, sample_weight, ignored)
         ) / (2 * step)
     assert np.linalg.norm(grad - numeric) < 1e-6 * np.linalg.norm(numeric)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backprop", BACKPROPS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_gradient_equals_the_numpy_reference(hidden, activation, backprop):
+def test_gradient_equals_the_numpy_reference(hidden, activation, backprop, form):
     layer_sizes, params, X, y, sample_weight = make_problem(hidden)
     grad = np.empty_like(params)
-    network = make_network(layer_sizes, activation, backprop, alpha=0.1)
-    objective = loss_and_gradient(network, params, X, y, sample_weight, grad)
+    network = make_network(
+        layer_sizes, activation, backprop, alpha=0.1, sparse=form != "dense"
+    )
+    loss, penalty, accuracy = loss_and_gradient(
+        network, params, as_rows(FORMS[form](X)), y, sample_weight, grad
+    )
 
     coefs, intercepts = unflatten(params, layer_sizes)
     row_weights = sample_weight / sample_weight.sum()
     z = reference.forward(coefs, intercepts, activation, X)[0][-1][:, 0]
-    penalty = 0.05 * sum(np.sum(W**2) for W in coefs)
-    assert objective == pytest.approx(
-        row_weights @ reference.losses(y, z) + penalty, rel=1e-12
-    )
+    assert loss == pytest.approx(row_weights @ reference.losses(y, z), rel=1e-12)
+    assert penalty == pytest.approx(0.05 * sum(np.sum(W**2) for W in coefs), rel=1e-12)
+    assert accuracy == pytest.approx(row_weights @ ((z > 0) == y), rel=1e-12)
     expected = reference.gradients(
         coefs, intercepts, activation, 0.1, X, y, row_weights
     )
     assert_allclose(grad, flatten(*expected), rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("backprop", BACKPROPS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_input_gradient_matches_finite_differences(hidden, activation, backprop, form):
+    layer_sizes, params, X, _, _ = make_problem(hidden)
+    network = make_network(
+        layer_sizes, activation, backprop, max_rows=10, sparse=form != "dense"
+    )
+    gradients = np.empty_like(X)
+    input_gradient(network, params, as_rows(FORMS[form](X)), gradients)
+
+    step = 1e-6
+    coefs, intercepts = unflatten(params, layer_sizes)
+    for j in range(X.shape[1]):
+        ahead, behind = X.copy(), X.copy()
+        ahead[:, j] += step
+        behind[:, j] -= step
+        difference = _network.logits(
+            coefs, intercepts, activation, ahead
+        ) - _network.logits(coefs, intercepts, activation, behind)
+        assert_allclose(gradients[:, j], difference / (2 * step), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backprop", BACKPROPS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_evaluation_equals_the_numpy_reference(hidden, backprop):
+def test_evaluation_equals_the_numpy_reference(hidden, backprop, form):
     layer_sizes, params, X, y, sample_weight = make_problem(hidden)
-    network = make_network(layer_sizes, "tanh", backprop, max_rows=10)
-    loss, correct = evaluate(network, params, X, y, sample_weight)
+    network = make_network(
+        layer_sizes, "tanh", backprop, max_rows=10, sparse=form != "dense"
+    )
+    rows = as_rows(FORMS[form](X))
+    loss, correct = evaluate(network, params, rows, y, sample_weight)
     coefs, intercepts = unflatten(params, layer_sizes)
     z = reference.forward(coefs, intercepts, "tanh", X)[0][-1][:, 0]
     assert loss == pytest.approx(sample_weight @ reference.losses(y, z), rel=1e-12)
     assert correct == pytest.approx(sample_weight @ ((z > 0) == y), rel=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("method", OPTIMIZERS, ids=lambda method: method.name)
 @pytest.mark.parametrize("backprop", BACKPROPS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_epoch_equals_the_numpy_reference(hidden, backprop, optimizer):
+def test_epoch_equals_the_numpy_reference(hidden, backprop, method, form):
     layer_sizes, params, X, y, sample_weight = make_problem(hidden)
-    momentum, nesterov = OPTIMIZERS[optimizer]
     order = np.random.RandomState(1).permutation(len(X))
     rates = np.array([0.1, 0.2, 0.3])
     coefs, intercepts = unflatten(params.copy(), layer_sizes)
-    velocities = [np.zeros_like(part) for part in [*coefs, *intercepts]]
-    expected_sums = reference.sgd_epoch(
-        coefs, intercepts, velocities, "tanh", 0.1, X, y, sample_weight,
-        [order[:10], order[10:20], order[20:]], rates, momentum, nesterov,
+    step = reference.STEPS[method.name](*OPTIMIZERS[method])
+    expected_sums = reference.epoch(
+        coefs, intercepts, step, "tanh", 0.1, X, y, sample_weight,
+        [order[:10], order[10:20], order[20:]], rates,
     )  # fmt: skip
 
-    network = make_network(layer_sizes, "tanh", backprop, alpha=0.1, max_rows=10)
-    velocity = np.zeros_like(params)
-    sums = train_epoch(
-        network, optimizer, momentum, params, velocity, X, y, sample_weight,
+    network = make_network(
+        layer_sizes, "tanh", backprop, alpha=0.1, max_rows=7, sparse=form != "dense"
+    )
+    optimizer = Optimizer(method, *OPTIMIZERS[method])
+    moments = np.zeros((optimizer.n_moments, len(params)))
+    *sums, is_finite = train_epoch(
+        network, optimizer, params, moments, as_rows(FORMS[form](X)), y, sample_weight,
         order, 10, rates,
     )  # fmt: skip
     assert_allclose(params, flatten(coefs, intercepts), rtol=1e-11)
     assert_allclose(sums, expected_sums, rtol=1e-12)
+    assert is_finite
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backprop", BACKPROPS)
-def test_blocks_of_rows_do_not_change_the_result(backprop):
+def test_blocks_of_rows_do_not_change_the_result(backprop, form):
     layer_sizes, params, X, y, sample_weight = make_problem((4, 3))
+    rows = as_rows(FORMS[form](X))
     results = []
     for max_rows in (1, 7, 64):
         network = make_network(
-            layer_sizes, backprop=backprop, alpha=0.1, max_rows=max_rows
-        )
-        trained, z, grad = params.copy(), np.empty(len(X)), np.empty_like(params)
-        forward(network, params, X, z)
-        loss = loss_and_gradient(network, params, X, y, sample_weight, grad)
-        sums = train_epoch(
-            network, Optimizer.SGD, 0, trained, np.zeros_like(params), X, y,
+            layer_sizes, backprop=backprop, alpha=0.1, max_rows=max_rows,
+            sparse=form != "dense",
+        )  # fmt: skip
+        trained, grad, dz_dX = params.copy(), np.empty_like(params), np.empty_like(X)
+        sums = loss_and_gradient(network, params, rows, y, sample_weight, grad)
+        input_gradient(network, params, rows, dz_dX)
+        sums += train_epoch(
+            network, Optimizer(Method.SGD), trained, no_moments(params), rows, y,
             sample_weight, np.arange(len(X)), 20, np.full(2, 0.1),
         )  # fmt: skip
-        sums += evaluate(network, params, X, y, sample_weight)
-        results.append(np.concatenate([z, grad, trained, [loss], sums]))
+        sums += evaluate(network, params, rows, y, sample_weight)
+        results.append(np.concatenate([grad, dz_dX.ravel(), trained, sums]))
     assert_allclose(results[0], results[2], rtol=1e-12)
     assert_allclose(results[1], results[2], rtol=1e-12)
 
 
+@pytest.mark.parametrize("alpha", [0, 0.01, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_lazy_penalty_of_sparse_rows_is_exact(alpha, rate):
+    # alpha rate from 0 to 1.5: the factor of the weights goes from 1 over 0 to -0.5;
+    # at 0.1 it passes the limits within which it is put off.
+    layer_sizes, dense, X, y, sample_weight = make_problem((4,), n=200)
+    X[:, 3] = 0  # a feature that no row has: the penalty alone moves its weights
+    sparse = dense.copy()
+    for params, form in ((dense, "dense"), (sparse, "narrow CSR")):
+        for _ in range(3):
+            train_epoch(
+                make_network(layer_sizes, alpha=alpha, sparse=form != "dense"),
+                Optimizer(Method.SGD), params, no_moments(params),
+                as_rows(FORMS[form](X)), y, sample_weight, np.arange(200), 1,
+                np.full(200, rate),
+            )  # fmt: skip
+    assert_allclose(sparse, dense, rtol=1e-9, atol=1e-300)
+
+
+def test_a_lazy_step_costs_what_the_rows_store():
+    # Were the weights of all features touched, this would take half an hour.
+    X = csr_matrix(([1.0], ([0], [5])), shape=(1, 10**7))
+    params = np.zeros(10**7 + 1)
+    train_epoch(
+        make_network([10**7, 1], alpha=1e-6, sparse=True), Optimizer(Method.SGD),
+        params, no_moments(params), as_rows(X), np.ones(1), np.ones(1),
+        np.zeros(10**5, dtype=np.intp), 1, np.full(10**5, 0.1),
+    )  # fmt: skip
+    assert params.nonzero()[0].tolist() == [5, 10**7]
+
+
 def test_work_memory_is_bounded_for_wide_data():
     assert make_network([10**6, 1], max_rows=512).max_rows == 1
+    assert make_network([10**6, 1], max_rows=512, sparse=True).max_rows == 512
     assert make_network([1000, 1], max_rows=512).max_rows == 512
 
 
@@ -163,7 +262,7 @@ def test_loss_is_finite_and_exact_for_extreme_logits(backprop, dtype):
     X = np.array([[1e30], [-1e30], [800], [-800], [0]], dtype=dtype)
     y = np.array([1, 0, 0, 1, 1], dtype=dtype)
     grad = np.empty(2, dtype=dtype)
-    loss = loss_and_gradient(
+    loss = objective(
         network, np.array([1, 0], dtype=dtype), X, y, np.ones(5, dtype=dtype), grad
     )
     assert loss == pytest.approx((0 + 0 + 800 + 800 + np.log(2)) / 5, rel=1e-12)
@@ -172,15 +271,17 @@ def test_loss_is_finite_and_exact_for_extreme_logits(backprop, dtype):
 
 def test_sums_are_taken_in_double():
     layer_sizes, params, X, y, sample_weight = make_problem((), 5000, 400, np.float32)
-    z, grad = np.empty(5000, dtype=np.float32), np.empty_like(params)
-    network = make_network(layer_sizes, alpha=1.0)
-    forward(network, params, X, z)
-    loss, _ = evaluate(network, params, X, y, sample_weight)
+    X += 1  # no zeros, so that z takes the same sums on either way
+    grad = np.empty_like(params)
+    network = make_network(layer_sizes, alpha=1.0, max_rows=5000)
+    z = _network.logits(*unflatten(params, layer_sizes), "relu", X)
+    loss, _ = evaluate(network, params, as_rows(X), y, sample_weight)
     z, y64, w64 = (array.astype(np.float64) for array in (z, y, sample_weight))
-    assert loss == pytest.approx(w64 @ reference.losses(y64, z), rel=1e-12)
-    objective = loss_and_gradient(network, params, X, y, sample_weight, grad)
+    # A sum in float32 would be off by 1e-4; z itself differs in its last bit.
+    assert loss == pytest.approx(w64 @ reference.losses(y64, z), rel=1e-8)
+    total = objective(network, params, X, y, sample_weight, grad)
     penalty = 0.5 * np.sum(params[:-1].astype(np.float64) ** 2)
-    assert objective == pytest.approx(loss / w64.sum() + penalty, rel=1e-12)
+    assert total == pytest.approx(loss / w64.sum() + penalty, rel=1e-12)
 
 
 def test_delta_of_float32_is_rounded_once():
@@ -189,14 +290,32 @@ def test_delta_of_float32_is_rounded_once():
     x, one = np.zeros((1, 1), dtype=np.float32), np.ones(1, dtype=np.float32)
     for b in np.linspace(-10, 3, 101, dtype=np.float32):
         params, grad = np.array([0, b], dtype=np.float32), np.empty(2, np.float32)
-        loss_and_gradient(network, params, x, one, one, grad)
+        objective(network, params, x, one, one, grad)
         assert_allclose(grad[1], -reference.sigmoid(-np.float64(b)), rtol=1e-7)
+
+
+def test_adam_stays_in_float32():
+    # In double, 1 - 0.999 and the square root would round otherwise.
+    beta_1, beta_2, epsilon, rate = np.float32([0.9, 0.999, 1e-8, 0.1])
+    one = np.float32(1)
+    params, moments = np.zeros(2, np.float32), np.zeros((2, 2), np.float32)
+    x = np.array([[0.3]], dtype=np.float32)
+    train_epoch(
+        make_network([1, 1]), Optimizer(Method.ADAM, 0, 0.9, 0.999, 1e-8), params,
+        moments, as_rows(x), np.ones(1, np.float32), np.ones(1, np.float32),
+        np.arange(1), 1, np.array([0.1]),
+    )  # fmt: skip
+    grad = np.float32(-0.5) * np.array([0.3, 1], np.float32)
+    mean = (one - beta_1) * grad
+    square = (one - beta_2) * grad * grad
+    assert_array_equal(moments, [mean, square])
+    assert_array_equal(params, -(rate * mean / (np.sqrt(square) + epsilon)))
 
 
 def test_logit_of_zero_counts_as_the_first_class():
     layer_sizes, params, X, y, sample_weight = make_problem((4,))
     network = make_network(layer_sizes)
-    _, correct = evaluate(network, np.zeros_like(params), X, y, sample_weight)
+    _, correct = evaluate(network, 0 * params, as_rows(X), y, sample_weight)
     assert correct == pytest.approx(sample_weight[y == 0].sum())
 
 
@@ -212,28 +331,31 @@ def test_derivative_of_relu_at_zero_is_one(backprop):
     params = np.array([2.0, 0.0, 3.0, 0.0])
     grad = np.empty(4)
     network = make_network([1, 1, 1], "relu", backprop)
-    loss_and_gradient(network, params, np.zeros((1, 1)), np.zeros(1), np.ones(1), grad)
+    objective(network, params, np.zeros((1, 1)), np.zeros(1), np.ones(1), grad)
     assert_array_equal(grad, [0, 1.5, 0, 0.5])
 
 
 @pytest.mark.parametrize("backprop", BACKPROPS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_nan_is_not_swallowed(activation, backprop):
-    layer_sizes, params, X, _, _ = make_problem((4,))
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
     params[0] = np.nan
-    z = np.empty(len(X))
-    forward(make_network(layer_sizes, activation, backprop), params, X, z)
-    assert np.isnan(z).all()
+    network = make_network(layer_sizes, activation, backprop)
+    loss, _ = evaluate(network, params, as_rows(X), y, sample_weight)
+    assert np.isnan(loss)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backprop", BACKPROPS)
-def test_minibatch_of_zero_weight_only_shrinks_the_weights(backprop):
+def test_minibatch_of_zero_weight_only_shrinks_the_weights(backprop, form):
     layer_sizes, params, X, y, _ = make_problem((4,))
     before = params.copy()
     train_epoch(
-        make_network(layer_sizes, backprop=backprop, alpha=0.5), Optimizer.SGD, 0,
-        params, np.zeros_like(params), X, y, np.zeros(len(X)), np.arange(len(X)),
-        len(X), np.array([0.1]),
+        make_network(
+            layer_sizes, backprop=backprop, alpha=0.5, sparse=form != "dense"
+        ),
+        Optimizer(Method.SGD), params, no_moments(params), as_rows(FORMS[form](X)), y,
+        np.zeros(len(X)), np.arange(len(X)), len(X), np.array([0.1]),
     )  # fmt: skip
     coefs, intercepts = unflatten(before, layer_sizes)
     expected = flatten([0.95 * W for W in coefs], intercepts)
@@ -242,21 +364,121 @@ def test_minibatch_of_zero_weight_only_shrinks_the_weights(backprop):
 
 def test_arrays_that_do_not_fit_are_refused():
     layer_sizes, params, X, y, sample_weight = make_problem((4,))
-    network, narrow = make_network(layer_sizes), np.ascontiguousarray(X[:, 1:])
-    out, grad, order = np.empty(len(X)), params.copy(), np.arange(len(X))
-    momentum, batch_size, rates = 0, 10, np.full(3, 0.1)
-    calls = {
-        forward: [params, X, out],
-        evaluate: [params, X, y, sample_weight],
-        loss_and_gradient: [params, X, y, sample_weight, grad],
-        train_epoch: [params, grad, X, y, sample_weight, order, batch_size, rates],
+    network, optimizer = make_network(layer_sizes), Optimizer(Method.MOMENTUM, 0.9)
+    rows, dz_dX, moments = as_rows(X), np.empty_like(X), np.zeros((1, len(params)))
+    order, batch_size, rates = np.arange(len(X)), 10, np.full(3, 0.1)
+    misfits = {
+        "params": params[1:],
+        "rows": as_rows(np.ascontiguousarray(X[:, 1:])),
+        "y": y[1:],
+        "sample_weight": sample_weight[1:],
+        "grad": params[1:],
+        "dz_dX": dz_dX[1:],
+        "moments": np.zeros((2, len(params))),
+        "rates": rates[1:],
     }
-    for function, arrays in calls.items():
-        options = [Optimizer.SGD, momentum] if function is train_epoch else []
-        function(network, *options, *arrays)
-        for i, array in enumerate(arrays):
-            if array is batch_size or array is order:
-                continue
-            short = narrow if array is X else array[1:]
+    fits = {
+        "params": params, "rows": rows, "y": y, "sample_weight": sample_weight,
+        "grad": params.copy(), "dz_dX": dz_dX, "moments": moments, "rates": rates,
+    }  # fmt: skip
+    calls = {
+        evaluate: "params rows y sample_weight",
+        loss_and_gradient: "params rows y sample_weight grad",
+        input_gradient: "params rows dz_dX",
+        train_epoch: "params moments rows y sample_weight rates",
+    }
+
+    def call(function, arguments):
+        if function is not train_epoch:
+            return function(network, *arguments)
+        *before, rates = arguments
+        return function(network, optimizer, *before, order, batch_size, rates)
+
+    for function, names in calls.items():
+        names = names.split()
+        call(function, [fits[name] for name in names])
+        for name in names:
             with pytest.raises(ValueError, match="do not fit"):
-                function(network, *options, *arrays[:i], short, *arrays[i + 1 :])
+                call(function, [(fits | {name: misfits[name]})[n] for n in names])
+
+
+def test_rows_of_another_kind_are_refused():
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
+    network = make_network(layer_sizes)
+    for rows in (as_rows(X.astype(np.float32)), as_rows(csr_matrix(X))):
+        with pytest.raises(ValueError, match="do not fit"):
+            evaluate(network, params, rows, y, sample_weight)
+
+
+@pytest.mark.parametrize(
+    ("columns", "indptr"),
+    [
+        ([0, 5, 1], [0, 2, 3]),  # no column 5
+        ([0, -1, 1], [0, 2, 3]),
+        ([0, 4], [0, 2, 3]),  # three values, two columns
+        ([0, 4, 1], [0, 2, 4]),  # ends beyond the values
+        ([0, 4, 1], [0, 3, 2]),  # a row that ends before it begins
+        ([0, 4, 1], [1, 2, 3]),
+        ([0, 4, 1], []),
+    ],
+)
+def test_a_broken_csr_matrix_is_refused(columns, indptr):
+    values, indptr = np.ones(3), np.array(indptr, dtype=np.intp)
+    csr_rows(values, np.array([0, 4, 1]), np.array([0, 2, 3]), 5)
+    for index in (np.int32, np.int64):
+        with pytest.raises(ValueError, match="do not fit"):
+            csr_rows(values, np.array(columns, dtype=index), indptr, 5)
+
+
+def test_rows_are_not_copied_and_stay_alive():
+    X = np.ones((3, 2))
+    rows = dense_rows(X)
+    X[:] = 2
+    del X
+    params = np.array([1.0, 1.0, 0.0])
+    loss, _ = evaluate(make_network([2, 1]), params, rows, np.zeros(3), np.ones(3))
+    assert loss == pytest.approx(3 * np.log1p(np.exp(4)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("method", OPTIMIZERS, ids=lambda method: method.name)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_epoch_tells_whether_all_weights_are_finite(bad, method, form):
+    layer_sizes, params, X, y, sample_weight = make_problem((3,))
+    X = np.abs(X)
+    params[7] = bad  # of feature 2; relu turns minus infinity into a finite loss
+    optimizer = Optimizer(method, *OPTIMIZERS[method])
+    *_, is_finite = train_epoch(
+        make_network(layer_sizes, sparse=form != "dense"), optimizer, params,
+        np.zeros((optimizer.n_moments, len(params))), as_rows(FORMS[form](X)), y,
+        sample_weight, np.arange(len(X)), 10, np.full(3, 0.1),
+    )  # fmt: skip
+    assert not is_finite
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_finite_is_told_from_not_finite(dtype):
+    params = np.full(101, np.finfo(dtype).max)
+    assert all_finite(params)
+    for bad in (np.nan, np.inf, -np.inf):
+        params[50] = bad
+        assert not all_finite(params)
+
+
+def test_one_network_serves_one_solver_after_another():
+    # Lazy steps count on a gradient that is zero where no row has values.
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
+    rows, again = as_rows(narrow(X)), params.copy()
+    shared = make_network(layer_sizes, alpha=0.1, sparse=True)
+    methods = [Method.SGD, Method.MOMENTUM, Method.SGD]
+    for params_of, network in ((params, lambda: shared), (again, None)):
+        for method in methods:
+            optimizer = Optimizer(method, 0.9)
+            train_epoch(
+                network() if network else make_network(
+                    layer_sizes, alpha=0.1, sparse=True
+                ),
+                optimizer, params_of, np.zeros((optimizer.n_moments, len(params))),
+                rows, y, sample_weight, np.arange(len(X)), 10, np.full(3, 0.1),
+            )  # fmt: skip
+    assert_array_equal(params, again)
