@@ -7,17 +7,21 @@ second, and so on to the output layer, whose n_out is 1.
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import expit
 
-from ._sgd_fast import Activation, Backprop, Network, forward
+from ._samples import as_rows
+from ._sgd_fast import Activation, Backprop, Network, input_gradient
 
+# For the compiled core, and in place for predictions.
 ACTIVATIONS = {
-    "identity": Activation.IDENTITY,
-    "logistic": Activation.LOGISTIC,
-    "tanh": Activation.TANH,
-    "relu": Activation.RELU,
+    "identity": (Activation.IDENTITY, lambda z: z),
+    "logistic": (Activation.LOGISTIC, lambda z: expit(z, out=z)),
+    "tanh": (Activation.TANH, lambda z: np.tanh(z, out=z)),
+    "relu": (Activation.RELU, lambda z: np.maximum(z, 0, out=z)),
 }
 BACKPROPS = {"loop": Backprop.LOOP, "matrix": Backprop.MATRIX}
 BLOCK_ROWS = 512  # rows that pass through a network at once where no minibatch says so
+BLOCK_SIZE = 1 << 20  # numbers that a layer gives for a block of rows to predict
 
 
 def glorot(random_state, n_in, n_out):
@@ -46,6 +50,29 @@ def init_params(layer_sizes, init, random_state, dtype):
     return flatten(*zip(*layers, strict=True)).astype(dtype, copy=False)
 
 
+def check_layers(coefs, intercepts, n_features):
+    """Coefs and intercepts, which a user may have set, as arrays of one float dtype."""
+    parts = [[np.asarray(part) for part in parts] for parts in (coefs, intercepts)]
+    single = all(part.dtype == np.float32 for part in parts[0] + parts[1])
+    dtype = np.float32 if single else np.float64
+    coefs, intercepts = ([np.asarray(part, dtype) for part in some] for some in parts)
+    shapes = [W.shape for W in coefs], [b.shape for b in intercepts]
+    n_outs = [shape[-1] if shape else 0 for shape in shapes[0]]
+    if n_features is None and coefs:  # nothing has been fitted yet
+        n_features = len(np.atleast_1d(coefs[0]))
+    sizes = [n_features, *n_outs[:-1], 1]
+    if not coefs or shapes != (list(pairwise(sizes)), [(n,) for n in n_outs]):
+        raise ValueError(
+            f"coefs_ and intercepts_ have the shapes {shapes[0]} and {shapes[1]}. "
+            "Expected are (n_in, n_out) and (n_out,) for each layer, from "
+            f"{n_features} features to one output, each layer taking what the one "
+            "before it gives."
+        )
+    if not all(np.isfinite(part).all() for part in coefs + intercepts):
+        raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
+    return coefs, intercepts
+
+
 def flatten(coefs, intercepts):
     """A new params vector with the values of coefs and intercepts."""
     layers = zip(coefs, intercepts, strict=True)
@@ -68,17 +95,40 @@ def sizes_of(coefs):
     return [W.shape[0] for W in coefs] + [1]
 
 
-def make_network(layer_sizes, activation, backprop, alpha, max_rows):
+def make_network(layer_sizes, activation, backprop, alpha, max_rows, sparse=False):
     """The compiled network, for blocks of at most max_rows rows."""
+    activation, _ = ACTIVATIONS[activation]
     return Network(
-        layer_sizes, ACTIVATIONS[activation], BACKPROPS[backprop], alpha, max_rows
+        layer_sizes, activation, BACKPROPS[backprop], alpha, max_rows, sparse
     )
 
 
-def logits(layer_sizes, activation, backprop, params, X):
-    """The network's output z for each row of X, before the sigmoid."""
-    max_rows = min(BLOCK_ROWS, len(X))
-    network = make_network(layer_sizes, activation, backprop, 0, max_rows)
-    z = np.empty(X.shape[0], dtype=X.dtype)
-    forward(network, params, X, z)
+def logits(coefs, intercepts, activation, X):
+    """The network's output z for each row of X, before the sigmoid.
+
+    In NumPy, operation by operation as MLPClassifier takes them, so that the bits are
+    the same; rows that need more than one block may differ from it in the last bit.
+    """
+    _, apply = ACTIVATIONS[activation]
+    n_rows = max(1, BLOCK_SIZE // max(W.shape[1] for W in coefs))
+    z = np.empty(X.shape[0], dtype=coefs[0].dtype)
+    for start in range(0, len(z), n_rows):
+        a = X[start : start + n_rows]
+        for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+            a = a @ W
+            a += b
+            if i < len(coefs) - 1:
+                apply(a)
+        z[start : start + n_rows] = a[:, 0]
     return z
+
+
+def input_gradients(coefs, intercepts, activation, backprop, X):
+    """dz/dx for each row x of X."""
+    rows = as_rows(X)
+    network = make_network(
+        sizes_of(coefs), activation, backprop, 0, BLOCK_ROWS, rows.sparse
+    )
+    gradients = np.empty(X.shape, dtype=X.dtype)
+    input_gradient(network, flatten(coefs, intercepts), rows, gradients)
+    return gradients

@@ -3,14 +3,29 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
+
+from ._sgd_fast import csr_rows, dense_rows
 
 
 class Samples(NamedTuple):
-    """X is C-contiguous, y holds 0 and 1, and all three are of one dtype."""
+    """X is C-contiguous or CSR, y holds 0 and 1, and all three are of one dtype."""
 
     X: np.ndarray
     y: np.ndarray
     sample_weight: np.ndarray
+
+
+def as_rows(X):
+    """X for the compiled core, without a copy."""
+    if not issparse(X):
+        return dense_rows(X)
+    return csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
+
+
+def arrays_of(samples):
+    """The arguments that the compiled core takes for samples."""
+    return as_rows(samples.X), samples.y, samples.sample_weight
 
 
 def two_classes(labels):
@@ -88,19 +103,53 @@ def encode_labels(y, classes, name):
     return y == classes[1]
 
 
-def make_samples(
-    X, y, sample_weight, classes, class_weight, suffix="", normalise=False
-):
-    """Samples with sample weights times class weights, scaled to mean 1 if asked to."""
+def make_samples(X, y, sample_weight, classes, class_weight, suffix=""):
+    """Samples with the product of both weights, in double until they are scaled."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
     weight = check_weight(sample_weight, len(y), name)
-    name = f"{name} times class_weight"
-    weight = check_weight(weight * class_weight[positive.astype(int)], len(y), name)
-    if normalise:
-        weight = weight / weight.max()
-        weight /= weight.mean()
-    with np.errstate(over="ignore"):
-        weight = weight.astype(X.dtype)
-    check_weight(weight, len(y), f"{name} in {X.dtype}")
+    weight = weight * class_weight[positive.astype(int)]
+    check_weight(weight, len(y), f"{name} times class_weight")
     return Samples(X, positive.astype(X.dtype), weight)
+
+
+def scale_weights(samples, rows=None, name="sample_weight"):
+    """Weights with a mean of 1 in the given rows, 0 in others, in the dtype of X."""
+    weight, n_rows = samples.sample_weight, len(samples.y)
+    if rows is not None:
+        inside = np.zeros(n_rows)
+        inside[rows] = 1
+        weight, n_rows = weight * inside, len(rows)
+    check_weight(weight, len(weight), name)
+    weight = weight / weight.max()  # so that no sum overflows
+    weight /= weight.sum() / n_rows
+    return cast_weights(samples._replace(sample_weight=weight), name)
+
+
+def cast_weights(samples, name="sample_weight"):
+    """Weights as they are, in the dtype of X."""
+    with np.errstate(over="ignore"):
+        weight = samples.sample_weight.astype(samples.X.dtype)
+    check_weight(weight, len(weight), f"{name} times class_weight in {weight.dtype}")
+    return samples._replace(sample_weight=weight)
+
+
+def largest_std(X):
+    """The feature with the largest standard deviation, and what it is."""
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity says enough
+        if issparse(X):
+            std = sparse_std(X.astype(np.float64))
+        else:
+            std = np.array([x.std(dtype=np.float64) for x in X.T])
+    std = np.where(np.isfinite(std), std, np.inf)
+    return int(std.argmax()), float(std.max())
+
+
+def sparse_std(X):
+    """Standard deviation of each column of a CSR matrix of one's own."""
+    X.sum_duplicates()
+    n_rows, n_features = X.shape
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    squares = np.bincount(X.indices, (X.data - mean[X.indices]) ** 2, n_features)
+    n_zeros = n_rows - np.bincount(X.indices, minlength=n_features)
+    return np.sqrt((squares + n_zeros * mean**2) / n_rows)

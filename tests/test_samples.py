@@ -1,16 +1,25 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
 
-from skbinnet._samples import check_weight, class_weights, make_samples, two_classes
+from skbinnet._samples import (
+    cast_weights,
+    check_weight,
+    class_weights,
+    largest_std,
+    make_samples,
+    scale_weights,
+    two_classes,
+)
 
 CLASSES = np.array(["no", "yes"])
 Y = np.array(["yes", "no", "yes", "yes"])
 
 
-def samples(sample_weight=None, class_weight=(1, 1), dtype=np.float64, **kwargs):
+def samples(sample_weight=None, class_weight=(1, 1), dtype=np.float64):
     X = np.zeros((4, 2), dtype=dtype)
-    return make_samples(X, Y, sample_weight, CLASSES, np.array(class_weight), **kwargs)
+    return make_samples(X, Y, sample_weight, CLASSES, np.array(class_weight))
 
 
 def unknown_label():
@@ -24,8 +33,9 @@ def test_second_class_becomes_1():
 
 
 def test_labels_and_weights_take_the_dtype_of_X():
-    single = samples(dtype=np.float32)
-    assert single.y.dtype == single.sample_weight.dtype == np.float32
+    for finish in (scale_weights, cast_weights):
+        single = finish(samples(dtype=np.float32))
+        assert single.y.dtype == single.sample_weight.dtype == np.float32
 
 
 def test_sample_weight_times_class_weight():
@@ -35,14 +45,40 @@ def test_sample_weight_times_class_weight():
 
 @pytest.mark.parametrize("scale", [1, 1e-300, 1e300, 4e307])
 def test_normalised_weights_have_mean_1_at_every_scale(scale):
-    weight = samples(scale * np.array([1, 2, 3, 4]), normalise=True).sample_weight
-    assert_allclose(weight, [0.4, 0.8, 1.2, 1.6], rtol=1e-12)
+    scaled = scale_weights(samples(scale * np.array([1, 2, 3, 4])))
+    assert_allclose(scaled.sample_weight, [0.4, 0.8, 1.2, 1.6], rtol=1e-12)
 
 
 def test_weights_of_the_caller_are_not_changed():
     weight = np.array([1.0, 2, 3, 4])
-    samples(weight, class_weight=(10, 1), normalise=True)
+    scale_weights(samples(weight, class_weight=(10, 1)), rows=[0, 1])
     assert_array_equal(weight, [1, 2, 3, 4])
+
+
+def test_weights_are_scaled_within_the_rows_to_train_on():
+    scaled = scale_weights(samples([1, 2, 3, 4]), rows=[1, 3]).sample_weight
+    assert_allclose(scaled, [0, 2 / 3, 0, 4 / 3])
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_largest_standard_deviation(form):
+    X = np.random.RandomState(0).normal(size=(50, 4)) * [1, 3, 7, 2]
+    feature, std = largest_std(form(X.astype(np.float32)))
+    assert feature == 2
+    assert std == pytest.approx(X[:, 2].std(), rel=1e-6)
+
+
+def test_largest_standard_deviation_of_sparse_rows_is_exact_and_silent():
+    rng = np.random.RandomState(0)
+    X = np.c_[1e8 + rng.normal(size=50), np.full(50, 5.0), np.zeros(50)]
+    feature, std = largest_std(csr_matrix(X))
+    assert feature == 0
+    assert std == pytest.approx(X[:, 0].std(), rel=1e-6)
+    double = csr_matrix(([1.0, 1.0, 3.0], [0, 0, 0], [0, 2, 3]), shape=(2, 1))
+    assert largest_std(double) == (0, 0.5)
+    assert double.nnz == 3
+    for form in (np.asarray, csr_matrix):
+        assert largest_std(form(1e200 * X))[1] == np.inf
 
 
 def test_balanced_gives_both_classes_the_same_total():
@@ -82,11 +118,11 @@ def test_class_missing_in_the_dict_weighs_1():
             "class_weight must hold numbers",
         ),
         (
-            lambda: samples([1e-46] * 4, dtype=np.float32),
+            lambda: cast_weights(samples([1e-46] * 4, dtype=np.float32)),
             "sample_weight times class_weight in float32 must not be zero",
         ),
         (
-            lambda: samples([1e39] * 4, dtype=np.float32),
+            lambda: cast_weights(samples([1e39] * 4, dtype=np.float32)),
             "sample_weight times class_weight in float32 must be finite",
         ),
         (
