@@ -1,13 +1,18 @@
 import pickle
+import signal
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import ACTIVATIONS
-from skbinnet._training import LEARNING_RATES, check_finite, record
+from skbinnet._training import check_finite, record
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 
@@ -37,40 +42,13 @@ def test_loop_and_matrix_end_in_the_same_weights(
     assert np.abs(loop - matrix).max() < rtol * np.abs(matrix).max()
 
 
-def test_learning_rates_follow_their_formulas():
-    steps = np.arange(4)
-    assert_allclose(LEARNING_RATES["constant"](0.1, steps, 4), 0.1)
-    half = np.sqrt(0.5)
-    assert_allclose(
-        LEARNING_RATES["cosine"](0.1, steps, 4),
-        [0.1, 0.05 * (1 + half), 0.05, 0.05 * (1 - half)],
-    )
+def test_a_new_curve_has_nan_before_it():
+    history = {"loss": [3, 2], "accuracy": [0.5, np.nan]}
+    record(history, {"accuracy": 0.6, "val_loss": 2.5})
+    assert history == {"loss": [3, 2], "accuracy": [0.5, 0.6], "val_loss": [NAN, 2.5]}
 
 
-def test_cosine_falls_over_all_epochs_step_by_step(Xy, monkeypatch):
-    seen = []
-    monkeypatch.setitem(
-        LEARNING_RATES,
-        "cosine",
-        lambda rate, steps, n_steps: seen.append((steps, n_steps)) or steps * 0.0,
-    )
-    BinaryMLPClassifier(max_iter=2, batch_size=25).fit(*Xy)
-    assert [steps.tolist() for steps, _ in seen] == [[0, 1, 2], [3, 4, 5]]
-    assert [n_steps for _, n_steps in seen] == [6, 6]
-
-
-def test_curves_have_a_value_per_epoch_and_nan_where_nothing_was_watched():
-    history = {"loss": [], "accuracy": []}
-    record(history, {"loss": 3, "accuracy": 0.5})
-    record(history, {"loss": 2, "accuracy": 0.6, "val_loss": 2.5})
-    record(history, {"loss": 1, "accuracy": 0.7})
-    assert history == {
-        "loss": [3, 2, 1],
-        "accuracy": [0.5, 0.6, 0.7],
-        "val_loss": [NAN, 2.5, NAN],
-    }
-
-
+@pytest.mark.unconverged
 def test_curves_are_weighted_means(Xy):
     X, y = Xy
     sample_weight = np.random.RandomState(1).uniform(0, 3, len(y))
@@ -89,14 +67,15 @@ def test_curves_are_weighted_means(Xy):
     }
 
 
+@pytest.mark.unconverged
 def test_shuffle_changes_the_order_in_every_epoch(Xy, monkeypatch):
     orders = []
 
     def spy(*args):
-        orders.append(args[8].copy())
-        return 0.0, 0.0
+        orders.append(args[7].copy())
+        return 0.0, 0.0, True
 
-    monkeypatch.setattr("skbinnet._training.train_epoch", spy)
+    monkeypatch.setattr("skbinnet._solvers.train_epoch", spy)
     BinaryMLPClassifier(max_iter=2, random_state=0).fit(*Xy)
     BinaryMLPClassifier(max_iter=2, shuffle=False).fit(*Xy)
     in_order = list(range(60))
@@ -128,13 +107,16 @@ def test_divergence_of_the_last_step_is_seen(Xy):
         clf.fit(*Xy)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_infinite_weights_behind_a_dead_unit_are_seen(bad):
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_infinite_weights_behind_a_dead_unit_are_seen(solver):
     # The loss is finite where relu maps minus infinity to 0.
-    settings = SimpleNamespace(learning_rate_init=0.1, alpha=0.5)
-    check_finite(settings, 0, 0.7, np.ones(3))
-    with pytest.raises(ValueError, match=r"epoch 3.*is 0\.1.*is 0\.5"):
-        check_finite(settings, 2, 0.7, np.array([1, bad, 1]))
+    settings = SimpleNamespace(solver=solver, learning_rate_init=0.1, alpha=0.5)
+    X = np.array([[0, 100], [0, -100.0]])
+    check_finite(settings, 0, 0.7, True, X)
+    with pytest.raises(ValueError, match=r"epoch 3.*alpha \(it is 0\.5") as error:
+        check_finite(settings, 2, 0.7, False, X)
+    assert "deviation is 100, of feature 1" in str(error.value)
+    assert ("learning_rate_init (it is 0.1)" in str(error.value)) == (solver == "sgd")
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
@@ -143,8 +125,8 @@ def test_divergence_in_a_later_epoch_leaves_the_curves_as_they_were(
 ):
     clf = BinaryMLPClassifier(max_iter=2, random_state=0, warm_start=True).fit(*Xy)
     before = pickle.dumps(clf)
-    sums = iter([(1.0, 1.0), (loss, 1.0)])
-    monkeypatch.setattr("skbinnet._training.train_epoch", lambda *args: next(sums))
+    sums = iter([(1.0, 1.0, True), (loss, 1.0, True)])
+    monkeypatch.setattr("skbinnet._solvers.train_epoch", lambda *args: next(sums))
     with pytest.raises(ValueError, match="diverged in epoch 2"):
         clf.fit(*Xy)
     assert pickle.dumps(clf) == before
@@ -156,7 +138,7 @@ def test_interrupted_run_leaves_the_estimator_as_it_was(Xy, monkeypatch):
 
     clf = BinaryMLPClassifier(random_state=0).fit(*Xy)
     before = pickle.dumps(clf)
-    monkeypatch.setattr("skbinnet._training.train_epoch", interrupt)
+    monkeypatch.setattr("skbinnet._solvers.train_epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         clf.fit(Xy[0][:, :3], Xy[1] + 5)
     assert pickle.dumps(clf) == before
@@ -171,3 +153,259 @@ def test_diverged_continuation_keeps_the_fitted_model(Xy):
         clf.partial_fit(X, y)
     clf.set_params(learning_rate_init="auto")
     assert pickle.dumps(clf) == before
+
+
+# ---- endings, and what is said of them
+
+
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
+def test_a_run_without_horizon_that_ends_at_max_iter_warns(Xy, learning_rate):
+    clf = BinaryMLPClassifier(learning_rate=learning_rate, max_iter=5, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=5, before.*cosine"):
+        clf.fit(*Xy)
+    assert clf.n_iter_ == 5
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_cosine_lasts_max_iter_in_silence(Xy, solver):
+    clf = BinaryMLPClassifier(solver=solver, tol=1e3, n_iter_no_change=1)
+    assert clf.fit(*Xy).n_iter_ == 30
+
+
+def test_training_loss_stops_a_run_as_in_mlp_classifier(breast_cancer):
+    # It ends when more than n_iter_no_change epochs in a row stayed above best - tol.
+    X, _, y, _ = breast_cancer
+    clf = BinaryMLPClassifier(
+        learning_rate="constant",
+        max_iter=1000,
+        tol=1e-3,
+        n_iter_no_change=3,
+        random_state=0,
+    ).fit(X, y)
+    best, count = np.inf, 0
+    for epoch, loss in enumerate(clf.loss_curve_, 1):
+        count = count + 1 if loss > best - 1e-3 else 0
+        best = min(best, loss)
+        assert (count > 3) == (epoch == clf.n_iter_)
+    assert clf.best_loss_ == best
+
+
+@pytest.mark.unconverged
+def test_infinite_patience_lasts_max_iter(Xy):
+    clf = BinaryMLPClassifier(learning_rate="constant", tol=1e9, max_iter=50)
+    assert clf.set_params(n_iter_no_change=np.inf).fit(*Xy).n_iter_ == 50
+
+
+def test_adaptive_ends_when_its_rate_is_small(Xy):
+    clf = BinaryMLPClassifier(
+        learning_rate="adaptive", tol=0.5, max_iter=1000, n_iter_no_change=2
+    ).fit(*Xy)
+    # 0.03 / 5^7 is the first rate below 1e-6; each but the first takes 3 epochs.
+    assert clf._state["n_cuts"] == 7
+    assert clf.n_iter_ == 1 + 8 * 3
+
+
+def test_patience_is_counted_across_warm_starts(breast_cancer):
+    X, _, y, _ = breast_cancer
+    settings = {"learning_rate": "constant", "tol": 1e-3, "random_state": 0}
+    whole = BinaryMLPClassifier(max_iter=1000, **settings).fit(X, y)
+    parts = BinaryMLPClassifier(warm_start=True, **settings)
+    parts.set_params(max_iter=whole.n_iter_ - 5)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        parts.fit(X, y)
+    parts.set_params(max_iter=1000).fit(X, y)
+    assert parts.n_iter_ == 5
+    assert parts.loss_curve_ == whole.loss_curve_
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_a_run_that_learned_nothing_names_the_widest_feature(Xy, form):
+    X, y = Xy[0].copy(), Xy[1]
+    X[:, 3] = 1e5 * np.random.RandomState(0).normal(size=60)
+    std = X[:, 3].std()
+    with pytest.warns(ConvergenceWarning, match="learned nothing") as warned:
+        BinaryMLPClassifier(random_state=0).fit(form(X), y)
+    (message,) = (str(warning.message) for warning in warned)
+    assert f"deviation is {std:.3g}, of feature 3" in message
+    assert f"{np.log(2):.4g}" in message
+    assert "StandardScaler" in message
+    assert warned[0].filename == __file__
+
+
+def test_learned_nothing_compares_with_the_weighted_share_of_the_classes(Xy):
+    X, y = np.zeros_like(Xy[0]), Xy[1]  # nothing to learn but the shares
+    weight = np.where(y == 1, 9, 1)
+    clf = BinaryMLPClassifier(alpha=0, learning_rate="constant", random_state=0)
+    clf.set_params(tol=0, max_iter=300)
+    with pytest.warns(ConvergenceWarning, match=r"learned nothing.* than 0\.3251"):
+        clf.fit(X, y, weight)
+    assert_allclose(clf.predict_proba(X[:1]), [[0.1, 0.9]], atol=0.02)
+
+
+@pytest.mark.parametrize(("n_rows", "warns"), [(19, False), (20, True)])
+def test_few_rows_say_little_about_what_was_learned(Xy, n_rows, warns):
+    X, y = np.zeros((n_rows, 5)), Xy[1][:n_rows]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        BinaryMLPClassifier(max_iter=1, random_state=0).fit(X, y)
+    assert ["learned nothing" in str(each.message) for each in warned] == [True] * warns
+
+
+def test_what_the_best_epoch_learned_counts(Xy):
+    # The last epochs spoil the weights; those of the best come back.
+    X, y = Xy
+    scores = iter([1.0] + [0.5] * 50)
+    clf = BinaryMLPClassifier(
+        activation="identity",
+        early_stopping=True,
+        scoring=lambda estimator, X, y: next(scores),
+        learning_rate="constant",
+        learning_rate_init=1.4,
+        max_iter=100,
+        n_iter_no_change=20,
+        random_state=0,
+    )
+    clf.fit(X, y, X_val=X, y_val=y)
+    assert clf.loss_curve_[-1] > np.log(2) > clf.loss_and_gradients(X, y)[0]
+
+
+def test_one_class_with_all_the_weight_is_no_reason_to_warn(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(random_state=0).fit(X, y, y)
+    assert clf.predict(X).all()
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_verbose_prints_a_line_per_epoch(Xy, solver, capsys):
+    X, y = Xy
+    clf = BinaryMLPClassifier(solver=solver, verbose=True, scoring="roc_auc")
+    clf.set_params(max_iter=3, max_fun=100, tol=1e-9, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf.fit(X, y, X_val=X, y_val=y)
+    if solver == "sgd":
+        clf.partial_fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(clf.loss_curve_) == (4 if solver == "sgd" else 3)
+    history = clf.history_
+    for number, line in enumerate(lines):
+        words = [f"Iteration {number + 1}"]
+        words += [f"{name} {history[name][number]:.4f}" for name in history]
+        assert line.split("  ")[:-1] == words
+        assert float(line.split("  ")[-1].removesuffix(" s")) >= 0
+
+
+def test_nothing_is_printed_unasked(Xy, capsys):
+    BinaryMLPClassifier().fit(*Xy)
+    assert capsys.readouterr() == ("", "")
+
+
+# ---- Ctrl-C
+
+
+class Interrupter:
+    """A scorer that sends what Ctrl-C sends."""
+
+    def __init__(self, epoch, times=1):
+        self.epoch, self.times, self.calls = epoch, times, 0
+
+    def __call__(self, estimator, X, y):
+        self.calls += 1
+        if self.calls == self.epoch:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+        return 0.5
+
+
+@pytest.fixture
+def default_handler():
+    """Python's own, also where the tests run in the background."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("default_handler")
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_ctrl_c_ends_the_run_after_its_epoch(Xy, solver):
+    X, y = Xy
+    clf = BinaryMLPClassifier(solver=solver, max_iter=1000, random_state=0)
+    clf.set_params(scoring=Interrupter(4))
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 4 of 1000"):
+        clf.fit(X, y, X_val=X, y_val=y)
+    assert clf.n_iter_ == len(clf.loss_curve_) == 4
+    assert clf.predict(X).shape == (60,)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("default_handler")
+def test_a_run_that_was_interrupted_goes_on_exactly(Xy):
+    X, y = Xy
+    settings = {"learning_rate": "constant", "random_state": 0, "warm_start": True}
+    whole = BinaryMLPClassifier(max_iter=6, **settings)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        whole.fit(X, y)
+    clf = BinaryMLPClassifier(max_iter=6, scoring=Interrupter(4), **settings)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        clf.fit(X, y, X_val=X, y_val=y)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        clf.set_params(max_iter=2).fit(X, y)
+    assert (weights(clf) == weights(whole)).all()
+
+
+@pytest.mark.usefixtures("default_handler")
+def test_ctrl_c_restores_the_best_weights_where_a_score_is_watched(Xy):
+    X, y = Xy
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(estimator.coefs_[0].copy())
+        if len(seen) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return -abs(len(seen) - 2)
+
+    clf = BinaryMLPClassifier(scoring=scoring, early_stopping=True)
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 4 .* best"):
+        clf.fit(X, y, X_val=X, y_val=y)
+    assert (clf.coefs_[0] == seen[1]).all()
+
+
+@pytest.mark.usefixtures("default_handler")
+def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(fitted, Xy):
+    X, y = Xy
+    fitted.set_params(scoring=Interrupter(2, times=2), early_stopping=True)
+    before = vars(fitted).copy()
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(X, y)
+    assert vars(fitted) == before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("default_handler")
+def test_ctrl_c_in_partial_fit_is_raised_when_the_epoch_is_complete(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(scoring=Interrupter(1), random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        clf.partial_fit(X, y, classes=[0, 1], X_val=X, y_val=y)
+    same = BinaryMLPClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+    assert (weights(clf) == weights(same)).all()
+    assert (clf.n_iter_, clf.t_) == (1, 60)
+
+
+def test_a_handler_of_the_users_own_is_left_alone(Xy, monkeypatch):
+    X, y = Xy
+    heard = []
+    previous = signal.signal(signal.SIGINT, lambda *_: heard.append("own"))
+    try:
+        clf = BinaryMLPClassifier(max_iter=5, scoring=Interrupter(2))
+        clf.fit(X, y, X_val=X, y_val=y)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert heard == ["own"]
+    assert clf.n_iter_ == 5
+
+
+def test_a_fit_in_another_thread_does_without_the_signal(Xy):
+    with ThreadPoolExecutor() as pool:
+        clf = pool.submit(BinaryMLPClassifier(random_state=0).fit, *Xy).result()
+    assert clf.n_iter_ == 30
