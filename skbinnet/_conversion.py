@@ -1,0 +1,91 @@
+"""Conversion to and from scikit-learn's MLPClassifier."""
+
+import math
+from copy import deepcopy
+
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+FITTED = [  # attributes that both have, the weights apart
+    "classes_",
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_scores_",
+    "best_validation_score_",
+    "t_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "n_features_in_",
+    "feature_names_in_",
+]
+
+
+def to_mlp(clf, learning_rate_init):
+    """An MLPClassifier that predicts as clf does."""
+    mlp = MLPClassifier()
+    set_shared_params(clf, mlp)
+    mlp.n_layers_, mlp.n_outputs_ = len(clf.coefs_) + 1, 1
+    mlp.out_activation_ = "logistic"
+    copy_fitted(clf, mlp)
+    alpha = clf.alpha * rows_per_step(clf)
+    mlp.set_params(alpha=alpha, learning_rate_init=learning_rate_init)
+    if clf.learning_rate == "cosine":
+        mlp.set_params(learning_rate="constant")
+    if getattr(mlp, "validation_scores_", None) is not None:
+        mlp.validation_scores_ = clf.history_["val_accuracy"].copy()
+        mlp.best_validation_score_ = max(mlp.validation_scores_)
+    mlp._label_binarizer = LabelBinarizer().fit(clf.classes_)
+    mlp._no_improvement_count = 0  # partial_fit goes on from it
+    return mlp
+
+
+def from_mlp(mlp, clf):
+    """Make clf predict as a fitted MLPClassifier for two classes does."""
+    if not isinstance(mlp, MLPClassifier):
+        raise TypeError(f"Expected an MLPClassifier, got {type(mlp).__name__}.")
+    check_is_fitted(mlp)
+    if mlp.n_outputs_ != 1 or len(mlp.classes_) != 2:
+        raise ValueError(
+            "Only binary classification is supported. Expected an MLPClassifier for "
+            f"two classes, got one with {mlp.n_outputs_} outputs for {mlp.classes_}."
+        )
+    set_shared_params(mlp, clf)
+    clf.best_loss_, clf.loss_curve_ = mlp.loss_, [mlp.loss_]  # lbfgs has none
+    clf.validation_scores_ = clf.best_validation_score_ = None
+    copy_fitted(mlp, clf)
+    clf.set_params(scoring="accuracy", alpha=mlp.alpha / rows_per_step(clf))
+    unknown = [math.nan] * len(clf.loss_curve_)
+    clf.history_ = {"loss": clf.loss_curve_, "accuracy": unknown}
+    if clf.validation_scores_ is not None:
+        clf.history_["val_accuracy"] = clf.validation_scores_
+    return clf
+
+
+def rows_per_step(clf):
+    """By which MLPClassifier divides alpha; 1 where nobody knows."""
+    n_epochs = len(getattr(clf, "loss_curve_", []))
+    n_rows = getattr(clf, "t_", 0) / n_epochs if n_epochs else 0
+    if clf.solver == "lbfgs":
+        return n_rows or 1
+    batch_size = 200 if clf.batch_size == "auto" else clf.batch_size
+    return min(batch_size, n_rows or batch_size)
+
+
+def set_shared_params(source, target):
+    """Set the parameters that have one name in both."""
+    params, shared = deepcopy(source.get_params()), target.get_params()
+    target.set_params(**{name: params[name] for name in params if name in shared})
+
+
+def copy_fitted(source, target):
+    """Copy what fitting left."""
+    target.coefs_ = [W.copy() for W in source.coefs_]
+    target.intercepts_ = [b.copy() for b in source.intercepts_]
+    for name in FITTED:
+        if hasattr(source, name):
+            value = getattr(source, name)
+            setattr(target, name, value.copy() if hasattr(value, "copy") else value)

@@ -1,0 +1,155 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.validation import NotFittedError
+
+from skbinnet import BinaryMLPClassifier
+from skbinnet._network import ACTIVATIONS
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", [(), (10,), (64, 32)])
+def test_probabilities_are_the_same_bits_both_ways(hidden, activation, dtype, form):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(700, 30)).astype(dtype)
+    y = rng.randint(2, size=700)
+    clf = BinaryMLPClassifier(hidden, activation, max_iter=2, random_state=0)
+    clf.fit(form(X), y)
+    mlp = clf.to_sklearn()
+    back = BinaryMLPClassifier.from_sklearn(mlp)
+    assert type(mlp) is MLPClassifier
+    for n in (1, 2, 7, 699, 700):
+        some = form(X[:n])
+        assert_array_equal(mlp.predict_proba(some), clf.predict_proba(some))
+        assert_array_equal(mlp.predict(some), clf.predict(some))
+        assert_array_equal(back.predict_proba(some), clf.predict_proba(some))
+
+
+def test_names_labels_and_attributes_come_along(Xy):
+    X = pd.DataFrame(Xy[0], columns=list("abcde"))
+    y = np.array(["ham", "spam"])[Xy[1]]
+    clf = BinaryMLPClassifier((4,), random_state=0).fit(X, y)
+    mlp = clf.to_sklearn()
+    reference = MLPClassifier((4,), max_iter=1)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        reference.fit(X, y)
+    public = {name for name in vars(reference) if name.endswith("_")}
+    assert public <= set(vars(mlp))
+    assert mlp.feature_names_in_.tolist() == list("abcde")
+    assert set(mlp.predict(X)) == {"ham", "spam"}
+    assert (mlp.n_iter_, mlp.t_, mlp.n_layers_) == (30, 30 * 60, 3)
+    assert mlp.loss_curve_ == clf.loss_curve_
+    assert mlp.loss_curve_ is not clf.loss_curve_
+
+
+def test_parameters_come_along(Xy):
+    clf = BinaryMLPClassifier(
+        (4,), "tanh", alpha=0.01, batch_size=20, beta_1=0.8, random_state=0
+    ).fit(*Xy)
+    mlp = clf.to_sklearn()
+    assert mlp.alpha == pytest.approx(0.2)
+    assert (mlp.learning_rate, mlp.learning_rate_init) == ("constant", 0.03)
+    assert (mlp.hidden_layer_sizes, mlp.activation, mlp.beta_1) == ((4,), "tanh", 0.8)
+    back = BinaryMLPClassifier.from_sklearn(mlp)
+    assert back.alpha == pytest.approx(0.01)
+    assert back.scoring == "accuracy"
+    assert clone(mlp).set_params(max_iter=2000).fit(*Xy).score(*Xy) > 0.5
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_fitted_mlp_classifier_becomes_ours_and_trains_on(Xy, solver, early_stopping):
+    X, y = Xy
+    mlp = MLPClassifier(
+        (4,), solver=solver, max_iter=2000, early_stopping=early_stopping,
+        learning_rate_init=0.01, random_state=0,
+    )  # fmt: skip
+    clf = BinaryMLPClassifier.from_sklearn(mlp.fit(X, y))
+    assert_array_equal(clf.predict_proba(X), mlp.predict_proba(X))
+    assert_array_equal(clf.decision_function(X) > 0, mlp.predict(X) == 1)
+    assert (clf.n_iter_, clf.loss_) == (mlp.n_iter_, mlp.loss_)
+    n_rows = 54 if early_stopping else 60  # fewer than MLPClassifier's 200
+    assert clf.alpha == (mlp.alpha if solver == "lbfgs" else mlp.alpha / n_rows)
+    clf.coefs_[0][:] += 1
+    assert (clf.coefs_[0] != mlp.coefs_[0]).all()
+    clf.coefs_[0][:] -= 1
+    if solver != "lbfgs":
+        n_iter = clf.n_iter_
+        clf.partial_fit(X, y)
+        assert clf.n_iter_ == n_iter + 1
+        assert len(clf.loss_curve_) == len(mlp.loss_curve_) + 1
+    clf.set_params(warm_start=True).fit(X, y)
+
+
+def test_an_own_mlp_classifier_can_train_on(fitted, Xy):
+    mlp = fitted.to_sklearn()
+    before = mlp.predict_proba(Xy[0])
+    for _ in range(2):
+        mlp.partial_fit(*Xy)
+    assert (mlp.predict_proba(Xy[0]) != before).any()
+    assert (fitted.predict_proba(Xy[0]) == before).all()
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize(
+    ("settings", "n_rows"),
+    [
+        ({"batch_size": 20}, 20),
+        ({"batch_size": 1000}, 60),
+        ({"batch_size": "auto"}, 60),
+        ({"solver": "lbfgs"}, 60),
+    ],
+)
+def test_alpha_means_the_same(Xy, settings, n_rows):
+    clf = BinaryMLPClassifier((4,), alpha=0.01, random_state=0, **settings).fit(*Xy)
+    mlp = clf.to_sklearn()
+    assert mlp.alpha == pytest.approx(0.01 * n_rows)
+    back = BinaryMLPClassifier.from_sklearn(mlp)
+    assert back.alpha == pytest.approx(0.01)
+
+
+def test_own_weights_become_an_mlp_classifier(fitted, Xy):
+    clf = BinaryMLPClassifier((64,))
+    clf.coefs_, clf.intercepts_ = fitted.coefs_, fitted.intercepts_
+    clf.classes_, clf.n_features_in_ = fitted.classes_, 5
+    p = clf.to_sklearn().predict_proba(Xy[0])
+    assert_array_equal(p, fitted.predict_proba(Xy[0]))
+
+
+def test_a_random_stream_is_not_shared(Xy):
+    mlp = MLPClassifier((4,), max_iter=2000, random_state=np.random.RandomState(0))
+    clf = BinaryMLPClassifier.from_sklearn(mlp.fit(*Xy))
+    assert clf.random_state is not mlp.random_state
+
+
+@pytest.mark.parametrize("scoring", ["loss", "roc_auc", "accuracy"])
+def test_validation_scores_become_accuracies(Xy, scoring):
+    clf = BinaryMLPClassifier(early_stopping=True, scoring=scoring, random_state=0)
+    mlp = clf.fit(*Xy).to_sklearn()
+    assert mlp.validation_scores_ == clf.history_["val_accuracy"]
+    assert mlp.best_validation_score_ == max(mlp.validation_scores_)
+    back = BinaryMLPClassifier.from_sklearn(mlp)
+    assert back.history_["val_accuracy"] == clf.history_["val_accuracy"]
+
+
+def test_only_fitted_mlp_classifiers_for_two_classes_can_be_taken(Xy):
+    X, y = Xy
+    with pytest.raises(TypeError, match="got LogisticRegression"):
+        BinaryMLPClassifier.from_sklearn(LogisticRegression().fit(X, y))
+    with pytest.raises(NotFittedError):
+        BinaryMLPClassifier.from_sklearn(MLPClassifier())
+    with pytest.raises(NotFittedError):
+        BinaryMLPClassifier().to_sklearn()
+    three = MLPClassifier((2,), max_iter=2000, tol=0.1).fit(X, np.arange(60) % 3)
+    both = MLPClassifier((2,), max_iter=2000, tol=0.1).fit(X, np.c_[y, 1 - y])
+    for mlp in (three, both):
+        with pytest.raises(ValueError, match="Only binary classification is supported"):
+            BinaryMLPClassifier.from_sklearn(mlp)
