@@ -1,33 +1,68 @@
 """BinaryMLPClassifier: parameters, checks, labels, fit and predict."""
 
+import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Integral, Real
+from zlib import crc32
 
 import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ._callbacks import (
+    FIT_DEPTH,
+    CallbackSupportMixin,
+    Tasks,
+    callback_context,
+    with_callbacks,
+)
+from ._conversion import from_mlp, to_mlp
 from ._network import (
     ACTIVATIONS,
     BACKPROPS,
     INITS,
+    check_layers,
     flatten,
     init_params,
+    input_gradients,
     logits,
     sizes_of,
     unflatten,
 )
-from ._samples import class_weights, make_samples, two_classes
-from ._training import LEARNING_RATES, Settings, State, train
+from ._samples import (
+    cast_weights,
+    class_weights,
+    make_samples,
+    scale_weights,
+    two_classes,
+)
+from ._solvers import LEARNING_RATES, SOLVERS
+from ._training import OPTIONS, Settings, State, as_score, objective, train
+from ._validation import curve_name, hold_out, watch
 
 
-class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
-    """Multi-layer perceptron for two classes, trained by stochastic gradient descent.
+def knows_epochs(clf):
+    """Whether partial_fit is there."""
+    if clf.solver == "lbfgs":
+        raise AttributeError('partial_fit needs solver="sgd" or "adam", got "lbfgs".')
+    return True
+
+
+class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Multi-layer perceptron for two classes, trained by gradient descent.
 
     Fully connected layers with one sigmoid output. Training minimises
 
@@ -45,14 +80,16 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
         Activation of the hidden units. The derivative of relu at 0 is 1.
 
-    solver : {"sgd"}, default="sgd"
-        Stochastic gradient descent, with `momentum`.
+    solver : {"sgd", "adam", "lbfgs"}, default="sgd"
+        Stochastic gradient descent with `momentum`; Adam [1]_; or L-BFGS [2]_, which
+        takes all rows at once and ends where no derivative is larger than `tol`, or the
+        loss hardly falls.
 
     backprop : {"matrix", "loop"}, default="matrix"
         How gradients are computed: as matrix products of a whole minibatch, or by the
         chain rule, sample by sample and weight by weight. The results are equal up to
-        rounding; "loop" gives the same bits whatever BLAS is installed, and however
-        many threads it uses.
+        rounding; "loop" gives the same weights, to the last bit, whatever BLAS is
+        installed, and however many threads it uses.
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; biases are not penalised. It means
@@ -61,35 +98,83 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     batch_size : int or "auto", default=32
         Rows per minibatch, at most those that there are. "auto" is
-        ``min(200, n_samples)``.
+        ``min(200, n_samples)``. Not used by lbfgs.
 
-    learning_rate : {"constant", "cosine"}, default="cosine"
-        "cosine" falls from `learning_rate_init` to 0 over the `max_iter` epochs, step
-        by step. `partial_fit`, which knows no last step, stays at
-        `learning_rate_init`.
+    learning_rate : {"constant", "cosine", "invscaling", "adaptive"}, default="cosine"
+        How the learning rate goes on from `learning_rate_init`. "cosine" falls to 0
+        over the `max_iter` epochs, step by step; such a run lasts all its epochs,
+        unless `early_stopping` ends it. "invscaling" is
+        ``learning_rate_init / (t + 1) ** power_t`` in an epoch that begins after t
+        rows. "adaptive" divides the rate by 5 whenever a run would have ended for
+        want of improvement, and ends it when the rate is 1e-6 or less; both are for
+        sgd, adam holds its rate instead, as in MLPClassifier. `partial_fit`, which
+        knows no last step, holds the rate where it would be a cosine. Not used by
+        lbfgs.
 
     learning_rate_init : float or "auto", default="auto"
-        Learning rate of the first step. "auto" is 0.03.
+        Learning rate of the first step. "auto" is 0.03 for sgd and 0.003 for adam.
+
+    power_t : float, default=0.5
+        Exponent of "invscaling".
 
     max_iter : int, default=30
-        Number of epochs.
+        Number of epochs, or of iterations of lbfgs, at most.
 
     shuffle : bool, default=True
         Whether each epoch takes the rows in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        One stream: the initial weights are drawn first, then an order per epoch. Pass
-        an int for the same result on every call.
+        One stream: the initial weights are drawn first, then the rows to hold out, then
+        an order per epoch. Pass an int for the same result on every call.
+
+    tol : float, default=1e-4
+        An epoch improves if the training loss falls, or with `early_stopping` the
+        watched score rises, by `tol` or more from the best so far. Not used with
+        "cosine" alone. For lbfgs: the largest derivative that counts as zero.
+
+    verbose : bool or int, default=False
+        Whether to print a line per epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, the momentum and the random stream of
-        the last call. A cosine starts anew.
+        Whether `fit` goes on from the weights, the state of the solver, the counters
+        and the random stream of the last call. A cosine starts anew.
 
     momentum : float, default=0.9
-        Between 0, for plain gradient descent, and 1.
+        Between 0, for plain gradient descent, and 1. For sgd.
 
     nesterovs_momentum : bool, default=True
-        Whether to use Nesterov's momentum.
+        Whether to use Nesterov's momentum. For sgd.
+
+    early_stopping : bool, default=False
+        Whether to watch a score on validation data, end the run when it has not
+        improved for `n_iter_no_change` epochs, and go back to the weights of the best.
+        The data are those given to `fit`, or else rows that are held out of it, from
+        each class alike, the same in every warm start on the same data.
+
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out, at least 2 rows.
+
+    scoring : str or callable, default="loss"
+        The score to watch: "loss", the least being the best; or, the greatest being the
+        best, the name of a scikit-learn scorer, which sees the labels as 0 and 1, or
+        ``scoring(estimator, X_val, y_val)``, which sees them as they are. Where weights
+        differ, those of `class_weight` included, both get them as ``sample_weight``. It
+        is computed and recorded where there are validation data, with
+        `early_stopping` or without. MLPClassifier's is "accuracy".
+
+    beta_1, beta_2 : float, default=0.9, 0.999
+        How much of their value the averages of the gradient and of its square keep from
+        step to step. For adam.
+
+    epsilon : float, default=1e-8
+        Added to the root of the latter. For adam.
+
+    n_iter_no_change : int or inf, default=10
+        A run ends when more than so many epochs in a row have not improved. Not used
+        with "cosine" or lbfgs alone, without `early_stopping`.
+
+    max_fun : int, default=15000
+        Evaluations of the loss after which lbfgs ends.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, ``{label: weight}``, multiplied onto the sample
@@ -98,8 +183,10 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     init : {"glorot", "he", "normal"}, default="glorot"
         Distribution of the initial weights: uniform within
-        ``sqrt(6 / (n_in + n_out))`` [1]_, normal with variance ``2 / n_in`` and biases
-        of 0 [2]_, or standard normal. "glorot" and "normal" draw the biases too.
+        ``sqrt(6 / (n_in + n_out))`` [3]_, normal with variance ``2 / n_in`` and biases
+        of 0 [4]_, or standard normal. "glorot" and "normal" draw the biases too. To
+        begin with weights of your own, set `coefs_` and `intercepts_` and call
+        `partial_fit`, or `fit` with `warm_start`.
 
     Attributes
     ----------
@@ -114,10 +201,11 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     history_ : dict of list of float
         Curves with a value per epoch, over all calls that went on from one another:
-        "loss" and "accuracy" on the training rows,
-        each taken on the way, before its minibatch's step; with validation data,
-        "val_loss" and "val_accuracy" at the end of the epoch. All are weighted means,
-        without the penalty. An epoch without validation data has NaN there.
+        "loss" and "accuracy" on the training rows, each taken on the way, before its
+        minibatch's step; with validation data, "val_loss" and "val_accuracy" at the
+        end of the epoch, and what `scoring` names, as "val_roc_auc" for "roc_auc" or
+        "val_score" for a callable. All are weighted means, without the penalty. An
+        epoch without validation data has NaN there.
 
     loss_curve_ : list of float
         ``history_["loss"]``.
@@ -125,14 +213,14 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
     loss_ : float
         The last of `loss_curve_`.
 
-    best_loss_ : float
-        The least of `loss_curve_`.
+    best_loss_ : float or None
+        The least of `loss_curve_`; None with `early_stopping`.
 
-    validation_scores_ : None
-        No score is watched.
+    validation_scores_ : list of float or None
+        The curve that `early_stopping` watches, the loss with a minus sign.
 
-    best_validation_score_ : None
-        No score is watched.
+    best_validation_score_ : float or None
+        The greatest of `validation_scores_`.
 
     n_iter_ : int
         Number of epochs: of the last `fit`, and of all `partial_fit` calls since.
@@ -157,24 +245,42 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : Any number of classes, more solvers.
+    sklearn.neural_network.MLPClassifier : Any number of classes.
     TrainingCurvesDisplay : Loss and accuracy per epoch as a picture.
 
     Notes
     -----
-    Weights, `sample_weight` times `class_weight`, are normalised once over the rows of
-    `fit` to a mean of 1; a minibatch's gradient is the weighted sum over its number of
-    rows. `partial_fit` takes weights as they are.
+    Weights, `sample_weight` times `class_weight`, are normalised once over the training
+    rows of `fit` to a mean of 1; a minibatch's gradient is the weighted sum over its
+    number of rows. `partial_fit` takes weights as they are.
 
-    `X` is used without a copy where it is C-contiguous float32 or float64. The dtype
-    of `X` in the first call is the dtype of the weights, of all arithmetic and of the
-    probabilities.
+    With "constant", "invscaling" and "adaptive", and without `early_stopping`, sgd and
+    adam go on exactly: `fit` for 2 k epochs, `fit` and a warm-started `fit` for k
+    epochs each, and 2 k calls of `partial_fit` on the same rows end in the same weights
+    to the last bit, after pickling too.
+
+    `X` is used without a copy where it is C-contiguous, or CSR, of float32 or float64.
+    The dtype of `X` in the first call is the dtype of the weights, of all arithmetic
+    and of the probabilities.
+
+    Sparse rows are never made dense. Their forward and backward pass cost what the
+    stored values cost. So does a step of plain gradient descent (sgd with `momentum`
+    0), the penalty included [5]_, but without momentum text wants a larger
+    `learning_rate_init`, of 0.3 perhaps; a step with momentum or of adam goes over all
+    weights.
+
+    With scikit-learn 1.9 or newer `set_callbacks` takes its callbacks, such as
+    :class:`sklearn.callback.ProgressBar` (which needs rich); `fit`, not `partial_fit`,
+    tells them of each epoch. Within a Pipeline or a search, set it on the outermost.
 
     References
     ----------
-    .. [1] Glorot and Bengio (2010), Understanding the difficulty of training deep
+    .. [1] Kingma and Ba (2015), Adam: a method for stochastic optimization.
+    .. [2] Zhu, Byrd, Lu and Nocedal (1997), Algorithm 778: L-BFGS-B.
+    .. [3] Glorot and Bengio (2010), Understanding the difficulty of training deep
        feedforward neural networks.
-    .. [2] He, Zhang, Ren and Sun (2015), Delving deep into rectifiers.
+    .. [4] He, Zhang, Ren and Sun (2015), Delving deep into rectifiers.
+    .. [5] Bottou (2012), Stochastic gradient descent tricks, section 5.1.
 
     Examples
     --------
@@ -196,7 +302,7 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"sgd"})],
+        "solver": [StrOptions(set(SOLVERS))],
         "backprop": [StrOptions(set(BACKPROPS))],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "batch_size": [
@@ -208,12 +314,26 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, np.inf, closed="neither"),
         ],
+        "power_t": [Interval(Real, 0, np.inf, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, np.inf, closed="left")],
+        "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "init": [StrOptions(set(INITS))],
     }
@@ -221,6 +341,7 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
     # Validation data are requested by default, so that a Pipeline needs no more than
     # transform_input=["X_val"].
     __metadata_request__fit = {"X_val": True, "y_val": True, "sample_weight_val": True}
+    __metadata_request__partial_fit = __metadata_request__fit
 
     def __init__(
         self,
@@ -233,12 +354,23 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         batch_size=32,
         learning_rate="cosine",
         learning_rate_init="auto",
+        power_t=0.5,
         max_iter=30,
         shuffle=True,
         random_state=None,
+        tol=1e-4,
+        verbose=False,
         warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring="loss",
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
         class_weight=None,
         init="glorot",
     ):
@@ -250,20 +382,33 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
         self.warm_start = warm_start
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.class_weight = class_weight
         self.init = init
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
         return tags
 
+    @with_callbacks
     def fit(
         self,
         X,
@@ -274,11 +419,14 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         y_val=None,
         sample_weight_val=None,
     ):
-        """Train the network for `max_iter` epochs.
+        """Train the network for `max_iter` epochs, or until a rule ends the training.
+
+        Ctrl-C ends the training after the epoch that it meets, with a warning, and
+        keeps the weights. In a search it so ends one fit; the search goes on.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows.
 
         y : array-like of shape (n_samples,)
@@ -288,9 +436,9 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             Weights of the rows, >= 0 and not all 0; None is 1 for each. Their scale
             does not matter.
 
-        X_val : array-like of shape (n_val, n_features), default=None
-            Validation rows: watched in `history_`, not trained on. They must have been
-            transformed as `X` was. A Pipeline does so with
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation rows: watched in `history_` and by `early_stopping`, not trained
+            on. They must have been transformed as `X` was. A Pipeline does so with
             ``transform_input=["X_val"]`` under
             ``sklearn.set_config(enable_metadata_routing=True)``; no
             `set_fit_request` is needed. Without metadata routing
@@ -313,29 +461,61 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a parameter or the data are not as described above, or if training
             diverges. The estimator is then as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the training was interrupted, learned nothing, or reached `max_iter`
+            under a rule that should have ended it before.
         """
+        context = callback_context(self)
         with unchanged_on_error(self):
-            self._validate_params()
-            fresh = not (self.warm_start and hasattr(self, "coefs_"))
-            X, y = self._check_X_y(X, y, fresh)
-            self._set_classes(y, fresh)
-            weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
-            samples = make_samples(
-                X, y, sample_weight, self.classes_, weights, normalise=True
-            )
-            validation = self._validation(
-                X_val, y_val, sample_weight_val, X.dtype, weights
-            )
-            self._train(samples, validation, fresh, self.max_iter, self.learning_rate)
-            self.n_iter_ = int(self.max_iter)
+            self._check_params()
+            going_on = self.warm_start and hasattr(self, "coefs_")
+            told, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+            X, y = self._check_X_y(X, y, going_on)
+            if going_on and hasattr(self, "classes_"):
+                self._compare_classes(
+                    y,
+                    "warm_start can only be used where `y` has the same classes as in "
+                    "the previous call to fit. Previously got {}, `y` has {}",
+                )
+            else:
+                self.classes_ = two_classes(y)
+            settings = self._settings(X)
+            state = self._start(settings, X.dtype, going_on)
+            samples, val = self._samples(X, y, sample_weight, *watched)
+            rows = None
+            if self.early_stopping and val is None:
+                rows, val = hold_out(self, samples, state.seed())
+            samples = scale_weights(samples, rows)
+            tasks = context and Tasks(self, context, *told, settings.layer_sizes)
+            outcome = self._train(settings, state, samples, rows, val, tasks)
+            self.n_iter_ = outcome.n_epochs
+        for message in outcome.messages:
+            warnings.warn(message, ConvergenceWarning, stacklevel=FIT_DEPTH)
         return self
 
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    @available_if(knows_epochs)
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train for one epoch over the given rows, going on from the last call.
+
+        It is not there with ``solver="lbfgs"``. `early_stopping` has no effect. Ctrl-C
+        is raised at the end of the epoch, which counts.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows.
 
         y : array-like of shape (n_samples,)
@@ -346,6 +526,9 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
 
         classes : array-like of shape (2,), default=None
             All labels that any call may hold. Required in the first call.
+
+        X_val, y_val, sample_weight_val : default=None
+            Validation data, watched in `history_`, as in `fit`.
 
         Returns
         -------
@@ -359,24 +542,37 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             diverges. The estimator is then as it was before.
         """
         with unchanged_on_error(self):
-            self._validate_params()
+            self._check_params()
             if isinstance(self.class_weight, str):
                 raise ValueError(
                     f"class_weight={self.class_weight!r} needs all rows at once; for "
                     "partial_fit give the weights as a dict."
                 )
-            fresh = not hasattr(self, "coefs_")
-            if fresh and classes is None:
+            is_first = not hasattr(self, "classes_")
+            if is_first and classes is None:
                 raise ValueError(
                     "classes must be given in the first call to partial_fit."
                 )
-            X, y = self._check_X_y(X, y, fresh)
-            if classes is not None:
-                self._set_classes(classes, fresh)
-            weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
-            samples = make_samples(X, y, sample_weight, self.classes_, weights)
-            self._train(samples, None, fresh, n_epochs=1, learning_rate="constant")
+            going_on = hasattr(self, "coefs_")
+            X, y = self._check_X_y(X, y, going_on)
+            if is_first:
+                self.classes_ = two_classes(classes)
+            elif classes is not None:
+                self._compare_classes(
+                    classes,
+                    "partial_fit goes on from an earlier call and needs the same "
+                    "classes: expected {}, got {}.",
+                )
+            settings = self._settings(X, max_iter=1, early_stopping=False)
+            if self.learning_rate == "cosine":  # of a run whose end nobody knows
+                settings.learning_rate = "constant"
+            state = self._start(settings, X.dtype, going_on)
+            watched = X_val, y_val, sample_weight_val
+            samples, val = self._samples(X, y, sample_weight, *watched)
+            outcome = self._train(settings, state, cast_weights(samples), None, val)
             self.n_iter_ = getattr(self, "n_iter_", 0) + 1
+        if outcome.was_interrupted:  # the loop around this call is meant
+            raise KeyboardInterrupt
         return self
 
     def decision_function(self, X):
@@ -392,14 +588,9 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         z : ndarray of shape (n_samples,)
             log(p / (1 - p)), where p is the probability of ``classes_[1]``.
         """
-        check_is_fitted(self)
-        return logits(
-            sizes_of(self.coefs_),
-            self.activation,
-            self.backprop,
-            flatten(self.coefs_, self.intercepts_),
-            validate_data(self, X, reset=False, dtype=self.coefs_[0].dtype, order="C"),
-        )
+        coefs, intercepts = self._layers()
+        X = self._check_X(X, coefs[0].dtype)
+        return logits(coefs, intercepts, self.activation, X)
 
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
@@ -449,86 +640,189 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
         z = self.decision_function(X)
         return np.column_stack([log_expit(-z), log_expit(z)])
 
+    # ---- looking inside -----------------------------------------------------------
+
+    def loss_and_gradients(self, X, y, sample_weight=None):
+        """The objective J at the fitted weights and its gradients, by `backprop`.
+
+            J = sum_i w_i loss(y_i, z(x_i)) / sum_i w_i + alpha / 2 * sum ||W||^2
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, multiplied by `class_weight`.
+
+        Returns
+        -------
+        loss : float
+            J.
+
+        coef_gradients : list of ndarray of shape (n_in, n_out)
+            dJ/dW for each of `coefs_`.
+
+        intercept_gradients : list of ndarray of shape (n_out,)
+            dJ/db for each of `intercepts_`.
+        """
+        coefs, intercepts = self._layers()
+        X, y = self._check_X_y(X, y, going_on=True)
+        samples, _ = self._samples(X, y, sample_weight)
+        samples = scale_weights(samples)
+        settings = self._settings(layer_sizes=sizes_of(coefs))
+        loss, grad = objective(settings, flatten(coefs, intercepts), samples)
+        return loss, *unflatten(grad, settings.layer_sizes)
+
+    def input_gradients(self, X):
+        """Gradient of each row's logit with respect to the row.
+
+        Its sign says where a feature pushes the prediction, its size how hard.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_samples, n_features)
+            d `decision_function` / d feature.
+        """
+        coefs, intercepts = self._layers()
+        X = self._check_X(X, coefs[0].dtype)
+        return input_gradients(coefs, intercepts, self.activation, self.backprop, X)
+
+    # ---- to and from MLPClassifier ---------------------------------------------------
+
+    def to_sklearn(self):
+        """An MLPClassifier with the same weights, for whatever knows that class.
+
+        Its probabilities have the same bits, where the rows are C-contiguous or CSR, of
+        the weights' dtype, and few enough to be predicted in one block: the widest
+        layer's units times the rows may be 2^20. `alpha` is multiplied by the rows of a
+        minibatch, since MLPClassifier divides it by them; "cosine" becomes "constant",
+        at the same rate; its validation scores are accuracies; what it does not know
+        is left out.
+
+        Returns
+        -------
+        mlp : sklearn.neural_network.MLPClassifier
+            A fitted estimator.
+        """
+        coefs, _ = self._layers()
+        settings = self._settings(layer_sizes=sizes_of(coefs))
+        return to_mlp(self, settings.learning_rate_init)
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """A BinaryMLPClassifier with the weights of an MLPClassifier.
+
+        Parameters
+        ----------
+        mlp : sklearn.neural_network.MLPClassifier
+            A fitted estimator for two classes.
+
+        Returns
+        -------
+        clf : BinaryMLPClassifier
+            A fitted estimator with the same parameters, but `alpha` divided by the rows
+            of a minibatch. (For lbfgs, which takes all rows at once, it is as it was:
+            MLPClassifier does not say how many they were.) Its curves are those of
+            `mlp`, whose losses include the penalty.
+
+        Raises
+        ------
+        TypeError
+            If `mlp` is not an MLPClassifier.
+        ValueError
+            If it is not for two classes.
+        """
+        return from_mlp(mlp, cls())
+
     # ---- from user data to samples -------------------------------------------------
 
-    def _check_X_y(self, X, y, fresh):
+    def _check_params(self):
+        params = {name: getattr(self, name) for name in self._parameter_constraints}
+        name = type(self).__name__
+        validate_parameter_constraints(self._parameter_constraints, params, name)
+        if self.scoring != "loss":
+            get_scorer(self.scoring)
+
+    def _check_X_y(self, X, y, going_on):
         """A fresh run takes the dtype of X, a later one keeps that of the weights."""
-        dtype = [np.float64, np.float32] if fresh else self.coefs_[0].dtype
-        X, y = validate_data(self, X, y, reset=fresh, dtype=dtype, order="C")
+        dtype = [np.float64, np.float32]
+        if going_on:
+            dtype = self._layers(("coefs_", "intercepts_"))[0][0].dtype
+        reset = not (going_on and hasattr(self, "n_features_in_"))
+        X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtype))
         check_classification_targets(y)
         return X, y
 
-    def _set_classes(self, labels, fresh):
-        """A fresh run takes the classes, a later one compares them."""
-        classes = two_classes(labels)
-        if fresh:
-            self.classes_ = classes
-        elif not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                "Training that goes on from an earlier call needs the same classes: "
-                f"expected {self.classes_}, got {classes}."
-            )
+    def _check_X(self, X, dtype):
+        return validate_data(self, X, reset=False, **form_of_X(dtype))
 
-    def _validation(self, X, y, sample_weight, dtype, weights):
-        """Validation samples, None where there are none."""
-        if X is None and y is None and sample_weight is None:
-            return None
-        if X is None or y is None:
-            missing = "X_val" if X is None else "y_val"
+    def _compare_classes(self, labels, message):
+        classes = two_classes(labels)
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(message.format(self.classes_, classes))
+
+    def _samples(self, X, y, sample_weight, *watched):
+        """Samples to train on, and samples to watch where there are any."""
+        weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
+        samples = make_samples(X, y, sample_weight, self.classes_, weights)
+        if all(part is None for part in watched):
+            return samples, None
+        X_val, y_val, sample_weight_val = watched
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
             raise ValueError(
                 f"Validation data need X_val and y_val, but {missing} is None."
             )
-        X_val = check_array(X, dtype=dtype, order="C", input_name="X_val")
-        if X_val.shape[1] != self.n_features_in_:
+        given = X_val
+        X_val = check_array(X_val, input_name="X_val", **form_of_X(X.dtype))
+        if X_val.shape[1] != X.shape[1]:
             raise ValueError(
-                f"X_val has {X_val.shape[1]} features, but X has {self.n_features_in_}."
+                f"X_val has {X_val.shape[1]} features, but X has {X.shape[1]}."
             )
-        validate_data(self, X, reset=False, skip_check_array=True)  # feature names
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X_val, y)
-        return make_samples(
-            X_val, y, sample_weight, self.classes_, weights, "_val", normalise=True
+        try:
+            validate_data(self, given, reset=False, skip_check_array=True)
+        except ValueError as error:
+            raise ValueError(f"X_val: {error}") from error
+        y_val = column_or_1d(y_val, warn=True)
+        check_consistent_length(X_val, y_val)
+        val = make_samples(
+            X_val, y_val, sample_weight_val, self.classes_, weights, "_val"
         )
+        return samples, scale_weights(val, name="sample_weight_val")
 
-    # ---- training --------------------------------------------------------------------
+    def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
+        """The weights as they stand, which a user may have set."""
+        check_is_fitted(self, attributes)
+        n_features = getattr(self, "n_features_in_", None)
+        return check_layers(self.coefs_, self.intercepts_, n_features)
 
-    def _train(self, samples, validation, fresh, n_epochs, learning_rate):
-        """Run, then store all that a run leaves."""
-        settings = self._settings(samples.X, n_epochs, learning_rate)
-        start = self._new_state if fresh else self._kept_state
-        state = start(settings.layer_sizes, samples.X.dtype)
-        train(settings, state, samples, validation)
-        self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
-        self._velocity = state.velocity
-        shared = fresh and not isinstance(self.random_state, Integral)
-        stream = state.random_state
-        self._random_state = deepcopy(stream) if shared else stream
-        self.history_ = state.history
-        self.loss_curve_ = state.history["loss"]
-        self.loss_, self.best_loss_ = self.loss_curve_[-1], min(self.loss_curve_)
-        self.validation_scores_ = self.best_validation_score_ = None
-        self.t_ = settings.n_epochs * len(samples.y) + (0 if fresh else self.t_)
-        self.n_layers_ = len(settings.layer_sizes)
-        self.n_outputs_ = 1
-        self.out_activation_ = "logistic"
+    # ---- training -------------------------------------------------------------------
 
-    def _settings(self, X, n_epochs, learning_rate):
-        """The parameters as plain Python numbers, "auto" replaced by its value."""
-        rate = self.learning_rate_init
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        return Settings(
-            layer_sizes=[X.shape[1], *self._hidden_layer_sizes(), 1],
-            activation=self.activation,
-            backprop=self.backprop,
-            alpha=float(self.alpha),
-            batch_size=min(int(batch_size), len(X)),
-            shuffle=self.shuffle,
-            learning_rate=learning_rate,
-            learning_rate_init=0.03 if rate == "auto" else float(rate),
-            momentum=float(self.momentum),
-            nesterovs_momentum=self.nesterovs_momentum,
-            n_epochs=int(n_epochs),
-        )
+    def _settings(self, X=None, **others):
+        """The parameters as plain Python values, "auto" replaced by what it means."""
+        rate = 0.003 if self.solver == "adam" else 0.03
+        auto = {"learning_rate_init": rate, "batch_size": 200}
+        if X is not None:
+            others["layer_sizes"] = [X.shape[1], *self._hidden_layer_sizes(), 1]
+        values = {}
+        for name, kind in OPTIONS:
+            value = others[name] if name in others else getattr(self, name)
+            is_auto = name in auto and isinstance(value, str)
+            values[name] = kind(auto[name] if is_auto else value)
+        if X is not None:
+            values["batch_size"] = min(values["batch_size"], X.shape[0])
+        if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
+            values["learning_rate"] = "constant"
+        return Settings(**values)
 
     def _hidden_layer_sizes(self):
         """As a list of int; np.asarray tells a sequence from a set or a nested one."""
@@ -542,25 +836,65 @@ class BinaryMLPClassifier(ClassifierMixin, BaseEstimator):
             )
         return [int(size) for size in sizes]
 
-    def _new_state(self, layer_sizes, dtype):
-        """Initial weights, no velocity, empty curves."""
-        random_state = check_random_state(self.random_state)
-        params = init_params(layer_sizes, self.init, random_state, dtype)
-        history = {"loss": [], "accuracy": []}
-        return State(params, np.zeros_like(params), random_state, history)
+    def _start(self, settings, dtype, going_on):
+        """What a run begins with: new, or a copy of what the last call left."""
+        sizes, n_moments = settings.layer_sizes, settings.optimizer.n_moments
+        kept = deepcopy(getattr(self, "_state", {})) if going_on else {}
+        stream = kept.get("random_state") or check_random_state(self.random_state)
+        if going_on:
+            coefs, intercepts = self._layers(("coefs_", "intercepts_"))
+            if sizes_of(coefs) != sizes:
+                raise ValueError(
+                    "Training that goes on from an earlier call needs the same layers: "
+                    f"the weights have sizes {sizes_of(coefs)}, the parameters ask for "
+                    f"{sizes}."
+                )
+            params = flatten(coefs, intercepts)
+        else:
+            params = init_params(sizes, self.init, stream, dtype)
+        state = State(params, np.zeros((n_moments, len(params)), dtype), stream)
+        if not going_on:
+            return state
+        state.t = getattr(self, "t_", 0)
+        for name, curve in getattr(self, "history_", {}).items():
+            state.history[name] = curve.copy()
+        moments = kept.get("moments", state.moments)
+        is_same_solver = (moments.shape, moments.dtype) == (state.moments.shape, dtype)
+        if not is_same_solver or kept.pop("checksum", None) != crc32(params):
+            kept |= {"moments": state.moments, "n_steps": 0}
+        vars(state).update(kept)
+        return state
 
-    def _kept_state(self, layer_sizes, dtype):
-        """Copies of what the last run left, so that it stays should this one fail."""
-        if sizes_of(self.coefs_) != layer_sizes:
-            raise ValueError(
-                "Training that goes on from an earlier call needs the same layers: the "
-                f"weights have sizes {sizes_of(self.coefs_)}, the parameters ask for "
-                f"{layer_sizes}."
-            )
-        params = flatten(self.coefs_, self.intercepts_)
-        history = {name: curve.copy() for name, curve in self.history_.items()}
-        random_state = deepcopy(self._random_state)
-        return State(params, self._velocity.copy(), random_state, history)
+    def _train(self, settings, state, samples, rows, val, tasks=None):
+        """Run, then store all that a run leaves."""
+        validation = val and watch(self, val, settings)
+        outcome = train(settings, state, samples, rows, validation, tasks)
+        if tasks is not None:
+            tasks.close(state)
+        self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
+        self.history_, self.t_ = state.history, state.t
+        self._state = state.to_keep() | {"checksum": crc32(state.params)}
+        shared = (self.random_state, check_random_state(None))
+        if any(state.random_state is stream for stream in shared):
+            self._state["random_state"] = deepcopy(state.random_state)
+        self.n_layers_ = len(settings.layer_sizes)
+        self.n_outputs_ = 1
+        self.out_activation_ = "logistic"
+        self.loss_curve_ = self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1]
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_)
+        self.validation_scores_ = self.best_validation_score_ = None
+        if self.early_stopping and curve_name(self.scoring) in self.history_:
+            curve = curve_name(self.scoring)
+            scores = [as_score(curve, value) for value in self.history_[curve]]
+            self.validation_scores_ = scores
+            self.best_validation_score_ = float(np.fmax.reduce(scores))
+        return outcome
+
+
+def form_of_X(dtype):
+    """What scikit-learn should make of X."""
+    return {"dtype": dtype, "order": "C", "accept_sparse": "csr"}
 
 
 @contextmanager

@@ -13,6 +13,22 @@ from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
 
+UNCONVERGED = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("unconverged"):
+            item.add_marker(UNCONVERGED)
+
+
+@pytest.fixture(autouse=True)
+def global_seed():
+    """random_state=None draws from NumPy's global stream."""
+    np.random.seed(0)  # noqa: NPY002
+
 
 @pytest.fixture(scope="session")
 def breast_cancer():

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -96,6 +97,12 @@ BAD_VALIDATION = {
 }
 
 
+def test_names_of_X_val_are_compared_with_those_of_X(Xy):
+    X, y = pd.DataFrame(Xy[0], columns=list("abcde")), Xy[1]
+    with pytest.raises(ValueError, match="X_val: The feature names should match"):
+        BinaryMLPClassifier().fit(X, y, X_val=X[list("edcba")], y_val=y)
+
+
 @pytest.mark.parametrize("case", BAD_FIT | BAD_VALIDATION)
 def test_bad_data_in_fit_are_named_and_change_nothing(fitted, Xy, case):
     change, message = (BAD_FIT | BAD_VALIDATION)[case]
@@ -176,7 +183,7 @@ def test_warm_start_keeps_features_classes_and_layers(fitted, Xy):
     before = state(fitted)
     for arguments, message in (
         ((X[:, :4], y), "X has 4 features"),
-        ((X, y + 1), r"expected \[0 1\], got \[1 2\]"),
+        ((X, y + 1), r"Previously got \[0 1\], `y` has \[1 2\]"),
     ):
         with pytest.raises(ValueError, match=message):
             fitted.fit(*arguments)
@@ -209,6 +216,17 @@ BAD_PARAMETERS = {
     ],
     "activation": ["swish", None, 1],
     "solver": ["newton", None],
+    "power_t": [-0.1, np.inf, np.nan, "a", None],
+    "tol": [-1e-9, np.inf, np.nan, "a", None],
+    "verbose": [-1, "yes", None],
+    "early_stopping": [2, "yes", None],
+    "validation_fraction": [0, 1, -0.1, np.nan, "a", None],
+    "scoring": ["losses", None, 1],
+    "beta_1": [-0.1, 1, np.nan, "a", None],
+    "beta_2": [-0.1, 1, np.nan, "a", None],
+    "epsilon": [0, -1e-8, np.inf, np.nan, "a", None],
+    "n_iter_no_change": [0, -1, 2.5, np.nan, "a", None],
+    "max_fun": [0, -1, 2.5, np.inf, "a", None],
     "backprop": ["automatic", None],
     "alpha": [-1e-3, np.inf, np.nan, "a", None],
     "batch_size": [0, -1, 2.5, "all", None],

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_allclose
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_breast_cancer, load_iris, make_moons
 from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import init_params, unflatten
@@ -18,6 +20,7 @@ NOTEBOOK = {
     "alpha": 0,
     "init": "normal",
     "random_state": 0,
+    "n_iter_no_change": 1000,
 }
 
 
@@ -38,6 +41,7 @@ def assert_same_weights(actual, expected, rtol):
         assert np.abs(a - b).max() < rtol * np.abs(b).max()
 
 
+@pytest.mark.unconverged
 @pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_80_epochs_equal_the_notebooks_exercises(breast_cancer, backprop):
     X, _, y, _ = breast_cancer
@@ -52,34 +56,89 @@ def test_80_epochs_equal_the_notebooks_exercises(breast_cancer, backprop):
     assert_same_weights(clf.intercepts_, [u_1[:, 0], u_2[:, 0]], 1e-9)
 
 
+def mlp_from(coefs, intercepts, X, y, **settings):
+    """MLPClassifier, trained from these weights."""
+    mlp = MLPClassifier(warm_start=True, **settings)
+    mlp.set_params(max_iter=1).fit(X, y)
+    mlp.coefs_, mlp.intercepts_ = coefs, intercepts
+    mlp.t_, mlp.best_loss_, mlp._no_improvement_count = 0, np.inf, 0
+    return mlp.set_params(max_iter=settings["max_iter"]).fit(X, y)
+
+
+DESCENTS = {
+    "plain": {"momentum": 0},
+    "momentum": {"momentum": 0.9, "nesterovs_momentum": False},
+    "Nesterov": {"momentum": 0.9},
+    "invscaling": {"learning_rate": "invscaling", "power_t": 0.25},
+    # A tolerance that no epoch reaches: the rate is cut after every second one.
+    "adaptive": {"learning_rate": "adaptive", "tol": 1, "n_iter_no_change": 1},
+    "adam": {"solver": "adam", "learning_rate_init": 0.001},
+}
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("form", ["dense", "CSR"])
+@pytest.mark.parametrize("max_iter", [1, 6])
 @pytest.mark.parametrize("backprop", ["loop", "matrix"])
-@pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("momentum", [0, 0.9])
-def test_one_epoch_equals_scikit_learn(breast_cancer, momentum, nesterov, backprop):
+@pytest.mark.parametrize("descent", DESCENTS)
+def test_epochs_equal_those_of_scikit_learn(
+    breast_cancer, descent, backprop, max_iter, form
+):
     X, _, y, _ = breast_cancer
+    X, y = np.where(X[:450] > 0, X[:450], 0), y[:450]  # 45 full minibatches
+    X = csr_matrix(X) if form == "CSR" else X
     settings = NOTEBOOK | {
+        "solver": "sgd",
         "hidden_layer_sizes": (10, 5),
-        "init": "glorot",
-        "max_iter": 1,
-        "momentum": momentum,
-        "nesterovs_momentum": nesterov,
+        "max_iter": max_iter,
         "shuffle": False,
     }
-    clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
-
+    settings |= DESCENTS[descent]
     del settings["init"]
-    mlp = MLPClassifier(solver="sgd", warm_start=True, **settings)
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        mlp.fit(X, y)
-    coefs, intercepts, _ = replay(settings | {"init": "glorot"}, X.shape[1], len(X))
-    mlp.coefs_, mlp.intercepts_ = coefs, intercepts
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        mlp.fit(X, y)
+    clf = BinaryMLPClassifier(backprop=backprop, **settings | {"alpha": 0.01})
+    clf.fit(X, y)
+
+    initial = settings | {"init": "glorot"}
+    coefs, intercepts, _ = replay(initial, X.shape[1], X.shape[0])
+    # MLPClassifier divides alpha by the rows of the minibatch.
+    mlp = mlp_from(coefs, intercepts, X, y, **settings | {"alpha": 0.1})
     assert_same_weights(clf.coefs_, mlp.coefs_, 1e-9)
     assert_same_weights(clf.intercepts_, mlp.intercepts_, 1e-9)
-    assert_allclose(clf.loss_, mlp.loss_, rtol=1e-9)
+    assert clf.n_iter_ == mlp.n_iter_ == max_iter
 
 
+DATA_SETS = {
+    "breast cancer": lambda: load_breast_cancer(return_X_y=True),
+    "iris": lambda: (load_iris().data, load_iris().target == 1),
+    "moons": lambda: make_moons(300, noise=0.2, random_state=0),
+}
+LBFGS = {
+    "hidden_layer_sizes": (4,),
+    "activation": "tanh",
+    "solver": "lbfgs",
+    "tol": 1e-7,
+    "max_iter": 5000,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module", params=DATA_SETS)
+def minimum(request):
+    """X, y and the objective that MLPClassifier reaches with lbfgs."""
+    X, y = DATA_SETS[request.param]()
+    X = StandardScaler().fit_transform(X)
+    return X, y, MLPClassifier(alpha=0.02 * len(y), **LBFGS).fit(X, y).loss_
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("backprop", ["loop", "matrix"])
+def test_lbfgs_ends_at_the_loss_of_scikit_learn(minimum, backprop, form):
+    X, y, expected = minimum
+    clf = BinaryMLPClassifier(alpha=0.02, backprop=backprop, **LBFGS).fit(form(X), y)
+    assert clf.loss_and_gradients(X, y)[0] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.unconverged
 @pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_one_epoch_equals_pytorch(breast_cancer, backprop):
     torch = pytest.importorskip("torch")
