@@ -144,8 +144,10 @@ class TrainingCurvesDisplay:
 
 
 def plot_curve(ax, curve, style):
-    """Draw one curve over its epochs, 1 being the first."""
-    return ax.plot(range(1, len(curve) + 1), curve, **style)
+    """Draw one curve over its epochs, 1 being the first; a point alone gets a mark."""
+    known = np.flatnonzero(np.isfinite(curve))
+    mark = {"marker": "."} if len(known) == 1 else {}
+    return ax.plot(known + 1, np.asarray(curve)[known], **mark | style)
 
 
 def import_matplotlib(kwargs):

@@ -68,6 +68,7 @@ def test_validation_is_dashed_in_the_colour_of_its_training(watched):
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
 
 
+@pytest.mark.unconverged
 def test_another_estimator_is_an_error(Xy):
     search = GridSearchCV(BinaryMLPClassifier(max_iter=1), {"alpha": [0]}, cv=2)
     with pytest.raises(ValueError, match=r"got GridSearchCV.*best_estimator_"):
@@ -89,3 +90,19 @@ def test_missing_matplotlib_is_named(watched, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         TrainingCurvesDisplay.from_estimator(watched)
+
+
+@pytest.mark.unconverged
+def test_epochs_without_validation_data_are_passed_over(Xy):
+    clf = BinaryMLPClassifier(random_state=0)
+    for epoch in range(5):
+        val = {"X_val": Xy[0], "y_val": Xy[1]} if epoch in (1, 4) else {}
+        clf.partial_fit(*Xy, classes=[0, 1], **val)
+    lines = TrainingCurvesDisplay.from_estimator(clf).lines_
+    assert [line.get_xdata().tolist() for line in lines[:2]] == [
+        [1, 2, 3, 4, 5],
+        [2, 5],
+    ]
+    clf = BinaryMLPClassifier(random_state=0).partial_fit(*Xy, classes=[0, 1])
+    (line, _) = TrainingCurvesDisplay.from_estimator(clf).lines_
+    assert line.get_marker() == "."
