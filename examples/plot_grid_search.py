@@ -48,7 +48,7 @@ for ax, sizes in zip(axes, layers, strict=True):
     panel = [[results[alpha, sizes, rate] for rate in rates] for alpha in alphas]
     image = ax.imshow(panel, cmap="viridis_r", vmin=scores.min(), vmax=0.2)
     ax.set(title=f"layers {sizes}", xlabel="learning_rate_init")
-    ax.set_xticks(range(len(rates)), rates)
+    ax.set_xticks(range(len(rates)), rates, rotation=60)
     ax.set_yticks(range(len(alphas)), alphas)
 axes[0].set_ylabel("alpha")
 figure.colorbar(image, ax=axes, label="log-loss", extend="max")

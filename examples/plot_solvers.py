@@ -1,0 +1,63 @@
+"""
+Solvers, and when to stop
+=========================
+
+The same network is trained by each solver on few rows, so that it overfits in time. On
+the right, early stopping watches the ROC AUC of rows that it holds out.
+"""
+
+# %%
+# Two moons with a good deal of noise, and eight features that say nothing.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import make_moons
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+
+from skbinnet import BinaryMLPClassifier
+
+X, y = make_moons(2000, noise=0.35, random_state=0)
+X = np.hstack([X, np.random.RandomState(0).normal(size=(2000, 8))])
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, train_size=400, random_state=0
+)
+
+# %%
+# Each solver with all its epochs, and with a rule that ends it. L-BFGS takes all rows
+# at once: an iteration of it counts as an epoch.
+solvers = {
+    "sgd": {"learning_rate_init": 0.05},
+    "adam": {"learning_rate_init": 0.01},
+    "lbfgs": {"tol": 1e-3, "max_iter": 400},
+}
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 4), layout="constrained", sharex=True, sharey=True
+)
+for name, options in solvers.items():
+    settings = {"alpha": 0, "max_iter": 200, "random_state": 0, "scoring": "roc_auc"}
+    model = BinaryMLPClassifier((50,), solver=name, **settings | options)
+    model.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    curve = model.history_["val_roc_auc"]
+    axes[0].plot(range(1, len(curve) + 1), curve, label=name)
+
+    stopped = BinaryMLPClassifier((50,), solver=name, **settings | options)
+    stopped.set_params(early_stopping=True, validation_fraction=0.25, tol=1e-3)
+    stopped.fit(X_train, y_train)
+    curve = stopped.validation_scores_
+    axes[1].plot(range(1, len(curve) + 1), curve, label=name)
+    best = 1 + int(np.argmax(curve))
+    axes[1].plot(best, stopped.best_validation_score_, "k.")
+
+    for kind, clf in (("all epochs", model), ("early stopping", stopped)):
+        auc = roc_auc_score(y_test, clf.decision_function(X_test))
+        print(f"{name}, {kind}: {clf.n_iter_} epochs, ROC AUC of the test {auc:.3f}")
+
+# %%
+# What the test rows say of the whole run, and what the held-out rows said before it was
+# ended; a dot is the epoch whose weights were kept.
+axes[0].set(title="all epochs", xlabel="epoch", ylabel="ROC AUC", xscale="log")
+axes[1].set(title="early stopping, held-out rows", xlabel="epoch")
+for ax in axes:
+    ax.legend()
+figure.savefig("plot_solvers.png", dpi=150)
+print("picture saved as plot_solvers.png")
