@@ -524,13 +524,13 @@ cdef void layer_forward(
     cdef const floating* b = params + layer.b
     cdef floating* z = <floating*> net.work + layer.z
     cdef Py_ssize_t n_in = layer.n_in, n_out = layer.n_out
-    if a.narrow != NULL:
-        sparse_forward(
-            values, a.narrow, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
-        )
-    elif a.wide != NULL:
+    if a.wide != NULL:
         sparse_forward(
             values, a.wide, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
+        )
+    elif a.begin != NULL:  # narrow may be NULL where nothing is stored
+        sparse_forward(
+            values, a.narrow, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
         )
     elif net.backprop == LOOP:
         dense_forward_loop(values, W, b, z, a.n_rows, n_in, n_out)
@@ -546,13 +546,13 @@ cdef void layer_gradient(
     cdef floating* dW = grad + layer.W
     cdef floating* db = grad + layer.b
     cdef Py_ssize_t n_in = layer.n_in, n_out = layer.n_out
-    if a.narrow != NULL:
-        sparse_gradient(
-            values, a.narrow, a.begin, a.end, delta, dW, db, a.n_rows, n_out
-        )
-    elif a.wide != NULL:
+    if a.wide != NULL:
         sparse_gradient(
             values, a.wide, a.begin, a.end, delta, dW, db, a.n_rows, n_out
+        )
+    elif a.begin != NULL:
+        sparse_gradient(
+            values, a.narrow, a.begin, a.end, delta, dW, db, a.n_rows, n_out
         )
     elif net.backprop == LOOP:
         dense_gradient_loop(values, delta, dW, db, a.n_rows, n_in, n_out)
@@ -953,11 +953,11 @@ cdef floating lazy_sgd_step(
         multiply_out(net, params)
     rate_V = <floating> (rate / net.scale)
     sgd_step(grad + b, params + b, net.n_params - b, rate)
-    if X.narrow != NULL:
+    if X.wide != NULL:
         return touched_step(
-            X.narrow, X.indptr, order, n_rows, n_out, rate_V, grad, params
+            X.wide, X.indptr, order, n_rows, n_out, rate_V, grad, params
         )
-    return touched_step(X.wide, X.indptr, order, n_rows, n_out, rate_V, grad, params)
+    return touched_step(X.narrow, X.indptr, order, n_rows, n_out, rate_V, grad, params)
 
 
 # ---- the boundary -----------------------------------------------------------------

@@ -625,6 +625,15 @@ def test_rows_without_values_are_rows(Xy):
     assert_allclose(clf.predict_proba(csr_matrix(X)), dense.predict_proba(X), rtol=1e-9)
 
 
+@pytest.mark.unconverged
+@pytest.mark.parametrize("settings", [{"momentum": 0}, {}, {"solver": "lbfgs"}])
+def test_rows_may_all_be_without_values(Xy, settings):
+    X, y = np.zeros((60, 5)), Xy[1]
+    dense = BinaryMLPClassifier((4,), random_state=0, **settings).fit(X, y)
+    clf = clone(dense).fit(csr_matrix((60, 5)), y)
+    assert_allclose(clf.coefs_[0], dense.coefs_[0], rtol=1e-9)
+
+
 def test_text_through_a_pipeline():
     words = ["cheap", "pills", "now", "meeting", "agenda", "lunch", "hello", "money"]
     rng = np.random.RandomState(0)
