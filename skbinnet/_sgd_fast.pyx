@@ -947,17 +947,19 @@ cdef floating lazy_sgd_step(
     """
     cdef floating* grad = <floating*> net.work + net.grad
     cdef Py_ssize_t b = net.layers[0].b, n_out = net.layers[0].n_out
-    cdef floating rate_V
+    cdef floating rate_V, zero = 0
     net.scale *= 1 - <double> rate * <floating> net.alpha
     if not 1e-6 < net.scale < 1e6:  # keep V within the range of a float
-        multiply_out(net, params)
+        zero = multiply_out(net, params)
     rate_V = <floating> (rate / net.scale)
     sgd_step(grad + b, params + b, net.n_params - b, rate)
     if X.wide != NULL:
-        return touched_step(
+        return zero + touched_step(
             X.wide, X.indptr, order, n_rows, n_out, rate_V, grad, params
         )
-    return touched_step(X.narrow, X.indptr, order, n_rows, n_out, rate_V, grad, params)
+    return zero + touched_step(
+        X.narrow, X.indptr, order, n_rows, n_out, rate_V, grad, params
+    )
 
 
 # ---- the boundary -----------------------------------------------------------------

@@ -218,23 +218,40 @@ def test_blocks_of_rows_do_not_change_the_result(backprop, form):
     assert_allclose(results[1], results[2], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 1e-3)])
 @pytest.mark.parametrize("alpha", [0, 0.01, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_lazy_penalty_of_sparse_rows_is_exact(alpha, rate):
+def test_lazy_penalty_of_sparse_rows_is_exact(rate, alpha, dtype, rtol):
     # alpha rate from 0 to 1.5: the factor of the weights goes from 1 over 0 to -0.5;
-    # at 0.1 it passes the limits within which it is put off.
-    layer_sizes, dense, X, y, sample_weight = make_problem((4,), n=200)
+    # in between its powers pass the limits within which it is put off, and those of
+    # float32.
+    layer_sizes, dense, X, y, sample_weight = make_problem((4,), n=200, dtype=dtype)
     X[:, 3] = 0  # a feature that no row has: the penalty alone moves its weights
     sparse = dense.copy()
     for params, form in ((dense, "dense"), (sparse, "narrow CSR")):
         for _ in range(3):
-            train_epoch(
+            *_, is_finite = train_epoch(
                 make_network(layer_sizes, alpha=alpha, sparse=form != "dense"),
                 Optimizer(Method.SGD), params, no_moments(params),
                 as_rows(FORMS[form](X)), y, sample_weight, np.arange(200), 1,
                 np.full(200, rate),
             )  # fmt: skip
-    assert_allclose(sparse, dense, rtol=1e-9, atol=1e-300)
+            assert is_finite
+    atol = 0.01 * rtol * np.abs(dense).max()
+    assert_allclose(sparse, dense, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 3.0])
+def test_overflow_of_a_weight_that_no_row_touches_is_seen(alpha):
+    # |1 - rate alpha| is 2, at once or when the epoch ends.
+    X = csr_matrix(([1.0], ([0], [0])), shape=(1, 2))
+    params = np.array([0, 1e308, 0])
+    *_, is_finite = train_epoch(
+        make_network([2, 1], alpha=alpha, sparse=True), Optimizer(Method.SGD), params,
+        no_moments(params), as_rows(X), np.ones(1), np.ones(1),
+        np.zeros(1, dtype=np.intp), 1, np.array([-1e3 if alpha < 1 else 1.0]),
+    )  # fmt: skip
+    assert not is_finite
 
 
 def test_a_lazy_step_costs_what_the_rows_store():
