@@ -860,7 +860,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             state.history[name] = curve.copy()
         moments = kept.get("moments", state.moments)
         is_same_solver = (moments.shape, moments.dtype) == (state.moments.shape, dtype)
-        if not is_same_solver or kept.pop("checksum", None) != crc32(params):
+        are_same_weights = kept.pop("checksum", None) == crc32(params)
+        if not (is_same_solver and are_same_weights):
             kept |= {"moments": state.moments, "n_steps": 0}
         vars(state).update(kept)
         return state
@@ -884,8 +885,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.loss_ = self.loss_curve_[-1]
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_)
         self.validation_scores_ = self.best_validation_score_ = None
-        if self.early_stopping and curve_name(self.scoring) in self.history_:
-            curve = curve_name(self.scoring)
+        curve = curve_name(self.scoring)
+        if self.early_stopping and curve in self.history_:
             scores = [as_score(curve, value) for value in self.history_[curve]]
             self.validation_scores_ = scores
             self.best_validation_score_ = float(np.fmax.reduce(scores))

@@ -9,7 +9,10 @@ from ._sgd_fast import csr_rows, dense_rows
 
 
 class Samples(NamedTuple):
-    """X is C-contiguous or CSR, y holds 0 and 1, and all three are of one dtype."""
+    """X is C-contiguous or CSR, y holds 0 and 1.
+
+    Both are of one dtype; so are the weights, once they are scaled or cast.
+    """
 
     X: np.ndarray
     y: np.ndarray

@@ -106,7 +106,7 @@ class State:
 class Validation:
     """Samples that are watched, and the curve of history that says how well."""
 
-    def __init__(self, settings, samples, curve="val_loss", scorer=None):
+    def __init__(self, settings, samples, curve, scorer):
         self.arrays = arrays_of(samples)
         max_rows = min(BLOCK_ROWS, len(samples.y))
         self.network = settings.network(max_rows, self.arrays[0].sparse)
