@@ -1,10 +1,8 @@
 """Fast neural networks for two classes, as a scikit-learn estimator."""
 
-from importlib.metadata import version
-
 from ._classifier import BinaryMLPClassifier
 from ._display import TrainingCurvesDisplay
 
-__version__ = version("skbinnet")
+__version__ = "0.1.0"
 
 __all__ = ["BinaryMLPClassifier", "TrainingCurvesDisplay"]
