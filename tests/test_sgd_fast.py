@@ -16,6 +16,7 @@ from skbinnet._sgd_fast import (
     evaluate,
     input_gradient,
     loss_and_gradient,
+    shuffle,
     train_epoch,
 )
 
@@ -123,6 +124,45 @@ def test_gradient_equals_the_numpy_reference(hidden, activation, backprop, form)
         coefs, intercepts, activation, 0.1, X, y, row_weights
     )
     assert_allclose(grad, flatten(*expected), rtol=1e-11, atol=1e-14)
+
+
+# Tiles of each size, panels that are copied or not, sums that are cut in parts: each of
+# the numbers is once that of the rows, of the inputs and of the units.
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 3e-5)])
+@pytest.mark.parametrize("n_out", [1, 2, 3, 4, 5, 8, 9, 16, 23, 100, 300])
+@pytest.mark.parametrize("n_in", [1, 2, 7, 13, 64, 300])
+def test_products_of_all_sizes_equal_the_numpy_reference(n_in, n_out, dtype, rtol):
+    for n_rows in [*range(1, 14), 18, 24, 64, 70, 300]:
+        problem = make_problem((n_out, 3), n_rows, n_in, dtype)
+        layer_sizes, params, X, y, sample_weight = problem
+        X /= np.sqrt(n_in * n_out, dtype=dtype)  # no logit should be far from 0
+        network = make_network(layer_sizes, "identity", max_rows=300)
+        assert n_rows < 300 or network.max_rows == n_rows or n_in + n_out > 70
+        grad, dz_dX = np.empty_like(params), np.empty_like(X)
+        objective(network, params, X, y, sample_weight, grad)
+        input_gradient(network, params, as_rows(X), dz_dX)
+
+        exact = params.astype(np.float64)
+        coefs, intercepts = unflatten(exact, layer_sizes)
+        row_weights = sample_weight / sample_weight.sum(dtype=np.float64)
+        expected = flatten(
+            *reference.gradients(coefs, intercepts, "identity", 0, X, y, row_weights)
+        )
+        assert np.abs(grad - expected).max() < rtol * np.abs(expected).max()
+        slope = np.linalg.multi_dot(coefs)[:, 0]
+        assert np.abs(dz_dX - slope).max() < rtol * np.abs(slope).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_of_rows_do_not_change_a_bit(dtype):
+    layer_sizes, params, X, y, sample_weight = make_problem((30, 10), 300, 20, dtype)
+    grads = []
+    for max_rows in (300, 64, 7):
+        network = make_network(layer_sizes, max_rows=max_rows)
+        grads.append(np.empty_like(params))
+        objective(network, params, X, y, sample_weight, grads[-1])
+    assert_array_equal(grads[0], grads[1])
+    assert_array_equal(grads[0], grads[2])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -269,7 +309,7 @@ def test_a_lazy_step_costs_what_the_rows_store():
 def test_work_memory_is_bounded_for_wide_data():
     assert make_network([10**6, 1], max_rows=512).max_rows == 1
     assert make_network([10**6, 1], max_rows=512, sparse=True).max_rows == 512
-    assert make_network([1000, 1], max_rows=512).max_rows == 512
+    assert make_network([50, 1], max_rows=512).max_rows == 512
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -286,15 +326,79 @@ def test_loss_is_finite_and_exact_for_extreme_logits(backprop, dtype):
     assert_allclose(grad, [(800 + 800) / 5, (1 - 1 - 0.5) / 5], rtol=1e-6)
 
 
+LOGITS = np.concatenate(
+    [
+        np.random.RandomState(0).uniform(-1, 1, 500) * scale
+        for scale in (1e-300, 1e-8, 1e-3, 0.1, 1, 10, 100, 700)
+    ]
+)
+
+
+def losses_and_slopes(z, y):
+    """loss(y, z) and dloss/dz, each by a call of its own."""
+    network, params, weight = make_network([1, 1]), np.array([1.0, 0]), np.ones(1)
+    grad, y = np.empty(2), np.array([float(y)])
+    for each in z:
+        rows = as_rows(np.array([[each]]))
+        loss, _, _ = loss_and_gradient(network, params, rows, y, weight, grad)
+        yield loss, grad[1]
+
+
+def test_losses_are_exact_to_few_units_of_the_last_place():
+    z = LOGITS.astype(np.longdouble)
+    loss, slope = np.array(list(losses_and_slopes(LOGITS, 0))).T
+    e = np.exp(-abs(z))
+    assert_allclose(loss, np.maximum(z, 0) + np.log1p(e), rtol=8e-16)
+    assert_allclose(slope, np.where(z < 0, e, 1) / (1 + e), rtol=8e-16)
+    loss, slope = np.array(list(losses_and_slopes(LOGITS, 1))).T
+    assert_allclose(loss, np.maximum(-z, 0) + np.log1p(e), rtol=8e-16, atol=1e-13)
+    assert_allclose(slope, -np.where(z < 0, 1, e) / (1 + e), rtol=8e-16, atol=2e-16)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "logistic"])
+def test_activations_are_exact_to_few_units_of_the_last_place(activation):
+    network, weight = make_network([1, 1, 1], activation), np.ones(1)
+    params, grad = np.array([1.0, 0, 0, 0]), np.empty(4)  # a weighs nothing
+    a = []
+    for z in LOGITS:
+        rows = as_rows(np.array([[z]]))
+        loss_and_gradient(network, params, rows, np.zeros(1), weight, grad)
+        a.append(2 * grad[2])  # dL/dw = (sigmoid(0) - 0) a
+    z = LOGITS.astype(np.longdouble)
+    expected = np.tanh(z) if activation == "tanh" else 1 / (1 + np.exp(-z))
+    assert_allclose(np.array(a), expected, rtol=8e-16)
+
+
+def test_shuffle_takes_each_order_as_often():
+    random_state = np.random.RandomState(0)
+    counts = {}
+    for _ in range(6000):
+        order = np.arange(3)
+        shuffle(order, random_state.random_sample(3))
+        counts[tuple(order)] = counts.get(tuple(order), 0) + 1
+    assert len(counts) == 6
+    assert max(abs(count - 1000) for count in counts.values()) < 5 * 29  # 5 sigma
+
+
+def test_shuffle_stays_within_the_order():
+    order = np.arange(1000)
+    shuffle(order, np.full(1000, np.nextafter(1, 0)))  # the largest draw there is
+    assert_array_equal(order, np.arange(1000))
+    shuffle(order, np.zeros(1000))
+    assert_array_equal(np.sort(order), np.arange(1000))
+    with pytest.raises(ValueError, match="do not fit"):
+        shuffle(order, np.zeros(999))
+
+
 def test_sums_are_taken_in_double():
     layer_sizes, params, X, y, sample_weight = make_problem((), 5000, 400, np.float32)
-    X += 1  # no zeros, so that z takes the same sums on either way
+    X, params = np.rint(4 * X) / 4, np.rint(64 * params) / 64  # so that z is exact
     grad = np.empty_like(params)
     network = make_network(layer_sizes, alpha=1.0, max_rows=5000)
     z = _network.logits(*unflatten(params, layer_sizes), "relu", X)
     loss, _ = evaluate(network, params, as_rows(X), y, sample_weight)
     z, y64, w64 = (array.astype(np.float64) for array in (z, y, sample_weight))
-    # A sum in float32 would be off by 1e-4; z itself differs in its last bit.
+    # A sum in float32 would be off by 1e-4.
     assert loss == pytest.approx(w64 @ reference.losses(y64, z), rel=1e-8)
     total = objective(network, params, X, y, sample_weight, grad)
     penalty = 0.5 * np.sum(params[:-1].astype(np.float64) ** 2)
