@@ -5,7 +5,7 @@ from enum import Enum
 import numpy as np
 from scipy.optimize import minimize
 
-from ._sgd_fast import all_finite, loss_and_gradient, train_epoch
+from ._sgd_fast import all_finite, loss_and_gradient, shuffle, train_epoch
 
 
 class Ending(Enum):
@@ -22,7 +22,7 @@ class Ending(Enum):
 
 def constant(settings, state, steps, n_steps):
     """learning_rate_init, at every step."""
-    return np.full(len(steps), settings.learning_rate_init)
+    return settings.learning_rate_init
 
 
 def cosine(settings, state, steps, n_steps):
@@ -35,13 +35,12 @@ def cosine(settings, state, steps, n_steps):
 
 def invscaling(settings, state, steps, n_steps):
     """learning_rate_init / (t + 1)^power_t, t the rows seen before this epoch."""
-    rate = settings.learning_rate_init / (state.t + 1) ** settings.power_t
-    return np.full(len(steps), rate)
+    return settings.learning_rate_init / (state.t + 1) ** settings.power_t
 
 
 def adaptive(settings, state, steps, n_steps):
     """learning_rate_init, divided by 5 whenever the run has lost patience."""
-    return np.full(len(steps), settings.learning_rate_init / 5**state.n_cuts)
+    return settings.learning_rate_init / 5**state.n_cuts
 
 
 LEARNING_RATES = {
@@ -71,14 +70,15 @@ def take_epoch(run):
     settings, state = run.settings, run.state
     n_batches = -(-len(run.rows) // settings.batch_size)
     steps = np.arange(run.n_epochs * n_batches, (run.n_epochs + 1) * n_batches)
-    rates = LEARNING_RATES[settings.learning_rate](
+    rates = np.empty(n_batches)
+    rates[:] = LEARNING_RATES[settings.learning_rate](
         settings, state, steps, settings.max_iter * n_batches
     )
     if settings.solver == "adam":
         rates *= bias_correction(settings, state.n_steps + 1 + np.arange(n_batches))
     order = run.rows.copy()
     if settings.shuffle:
-        state.random_state.shuffle(order)
+        shuffle(order, state.random_state.random_sample(len(order)))
     loss, correct, is_finite = train_epoch(
         run.network,
         run.optimizer,

@@ -19,7 +19,7 @@ from ._solvers import LEAST_RATE, SOLVERS, Ending
 FEW_ROWS = 20  # the loss of fewer says little about what was learned
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Settings:
     """The options of a run."""
 
@@ -77,7 +77,7 @@ class Settings:
 OPTIONS = [(option.name, option.type) for option in fields(Settings)]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class State:
     """What a run changes, and what a later run goes on from."""
 
@@ -191,11 +191,10 @@ class Run:
         check_finite(self.settings, self.n_epochs, loss, is_finite, X)
         self.n_epochs += 1
         state.t += len(self.rows)
-        for curve in history.values():
-            curve.append(np.nan)
-        record(history, {"loss": loss, "accuracy": accuracy})
+        figures = {"loss": loss, "accuracy": accuracy}
         if self.validation is not None:
-            record(history, self.validation.figures(state.params))
+            figures |= self.validation.figures(state.params)
+        record(history, figures)
         if self.settings.verbose:
             print(self.line(), flush=True)
         has_lost_patience = self.settings.can_stop and self.lose_patience()
@@ -332,10 +331,12 @@ def objective(settings, params, samples):
 
 
 def record(history, figures):
-    """Set the last value of curves; one that is new has NaN before it."""
-    n_epochs = len(history["loss"])
-    for name, value in figures.items():
-        history.setdefault(name, [np.nan] * n_epochs)[-1] = float(value)
+    """A value for every curve; NaN where there is none, and before a new curve."""
+    for name in figures:
+        if name not in history:
+            history[name] = [math.nan] * len(history["loss"])
+    for name, curve in history.items():
+        curve.append(float(figures.get(name, math.nan)))
 
 
 def check_finite(settings, epoch, loss, is_finite, X):

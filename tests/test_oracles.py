@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import init_params, unflatten
+from skbinnet._sgd_fast import shuffle
 
 NOTEBOOK = {
     "hidden_layer_sizes": (10,),
@@ -32,7 +33,7 @@ def replay(settings, n_features, n_samples):
     orders = []
     for _ in range(settings["max_iter"]):
         orders.append(np.arange(n_samples))
-        random_state.shuffle(orders[-1])
+        shuffle(orders[-1], random_state.random_sample(len(orders[-1])))
     return *unflatten(params, sizes), orders
 
 
