@@ -11,7 +11,12 @@ from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+)
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -45,13 +50,14 @@ from ._network import (
 from ._samples import (
     cast_weights,
     class_weights,
+    is_finite,
     make_samples,
     scale_weights,
     two_classes,
 )
 from ._solvers import LEARNING_RATES, SOLVERS
 from ._training import OPTIONS, Settings, State, as_score, objective, train
-from ._validation import curve_name, hold_out, watch
+from ._validation import are_plain_labels, curve_name, hold_out, is_plain, watch
 
 
 def knows_epochs(clf):
@@ -88,8 +94,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     backprop : {"matrix", "loop"}, default="matrix"
         How gradients are computed: as matrix products of a whole minibatch, or by the
         chain rule, sample by sample and weight by weight. The results are equal up to
-        rounding; "loop" gives the same weights, to the last bit, whatever BLAS is
-        installed, and however many threads it uses.
+        rounding. Neither uses BLAS or threads: on one machine each gives the same
+        weights in every run, to the last bit.
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; biases are not penalised. It means
@@ -590,7 +596,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         coefs, intercepts = self._layers()
         X = self._check_X(X, coefs[0].dtype)
-        return logits(coefs, intercepts, self.activation, X)
+        return logits(coefs, intercepts, self.activation, X, self._check_finite)
 
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
@@ -694,6 +700,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         coefs, intercepts = self._layers()
         X = self._check_X(X, coefs[0].dtype)
+        self._check_finite(X)
         return input_gradients(coefs, intercepts, self.activation, self.backprop, X)
 
     # ---- to and from MLPClassifier ---------------------------------------------------
@@ -703,7 +710,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Its probabilities have the same bits, where the rows are C-contiguous or CSR, of
         the weights' dtype, and few enough to be predicted in one block: the widest
-        layer's units times the rows may be 2^20. `alpha` is multiplied by the rows of a
+        layer's units times the rows may be 2^18. `alpha` is multiplied by the rows of a
         minibatch, since MLPClassifier divides it by them; "cosine" becomes "constant",
         at the same rate; its validation scores are accuracies; what it does not know
         is left out.
@@ -754,16 +761,30 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_X_y(self, X, y, going_on):
         """A fresh run takes the dtype of X, a later one keeps that of the weights."""
-        dtype = [np.float64, np.float32]
+        dtypes = [np.float64, np.float32]
         if going_on:
-            dtype = self._layers(("coefs_", "intercepts_"))[0][0].dtype
+            dtypes = [self._layers(("coefs_", "intercepts_"))[0][0].dtype]
         reset = not (going_on and hasattr(self, "n_features_in_"))
-        X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtype))
+        if is_plain(self, X, dtypes, reset) and are_plain_labels(y, len(X)):
+            self._check_finite(X)
+            self.n_features_in_ = X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+            return X, y
+        X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtypes))
         check_classification_targets(y)
         return X, y
 
     def _check_X(self, X, dtype):
-        return validate_data(self, X, reset=False, **form_of_X(dtype))
+        """Rows in the form to predict; their values are checked block by block."""
+        if is_plain(self, X, [dtype], reset=False):
+            return X
+        form = form_of_X(dtype) | {"ensure_all_finite": False}
+        return validate_data(self, X, reset=False, **form)
+
+    def _check_finite(self, rows):
+        if not is_finite(rows):
+            name = type(self).__name__
+            assert_all_finite(rows, input_name="X", estimator_name=name)
 
     def _compare_classes(self, labels, message):
         classes = two_classes(labels)

@@ -9,19 +9,25 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import expit
 
-from ._samples import as_rows
-from ._sgd_fast import Activation, Backprop, Network, input_gradient
+from ._samples import as_rows, is_finite
+from ._sgd_fast import (
+    Activation,
+    Backprop,
+    Network,
+    add_bias_rectify,
+    input_gradient,
+)
 
-# For the compiled core, and in place for predictions.
+# For the compiled core, and for predictions: f(z + b), in place.
 ACTIVATIONS = {
-    "identity": (Activation.IDENTITY, lambda z: z),
-    "logistic": (Activation.LOGISTIC, lambda z: expit(z, out=z)),
-    "tanh": (Activation.TANH, lambda z: np.tanh(z, out=z)),
-    "relu": (Activation.RELU, lambda z: np.maximum(z, 0, out=z)),
+    "identity": (Activation.IDENTITY, lambda z, b: np.add(z, b, out=z)),
+    "logistic": (Activation.LOGISTIC, lambda z, b: expit(np.add(z, b, out=z), out=z)),
+    "tanh": (Activation.TANH, lambda z, b: np.tanh(np.add(z, b, out=z), out=z)),
+    "relu": (Activation.RELU, add_bias_rectify),  # in one pass, with the same bits
 }
 BACKPROPS = {"loop": Backprop.LOOP, "matrix": Backprop.MATRIX}
 BLOCK_ROWS = 512  # rows that pass through a network at once where no minibatch says so
-BLOCK_SIZE = 1 << 20  # numbers that a layer gives for a block of rows to predict
+BLOCK_SIZE = 1 << 18  # numbers that a layer gives for a block of rows to predict
 
 
 def glorot(random_state, n_in, n_out):
@@ -55,7 +61,9 @@ def check_layers(coefs, intercepts, n_features):
     parts = [[np.asarray(part) for part in parts] for parts in (coefs, intercepts)]
     single = all(part.dtype == np.float32 for part in parts[0] + parts[1])
     dtype = np.float32 if single else np.float64
-    coefs, intercepts = ([np.asarray(part, dtype) for part in some] for some in parts)
+    coefs, intercepts = (
+        [np.asarray(part, dtype, order="C") for part in some] for some in parts
+    )
     shapes = [W.shape for W in coefs], [b.shape for b in intercepts]
     n_outs = [shape[-1] if shape else 0 for shape in shapes[0]]
     if n_features is None and coefs:  # nothing has been fitted yet
@@ -68,7 +76,7 @@ def check_layers(coefs, intercepts, n_features):
             f"{n_features} features to one output, each layer taking what the one "
             "before it gives."
         )
-    if not all(np.isfinite(part).all() for part in coefs + intercepts):
+    if not all(is_finite(part) for part in coefs + intercepts):
         raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
     return coefs, intercepts
 
@@ -103,23 +111,24 @@ def make_network(layer_sizes, activation, backprop, alpha, max_rows, sparse=Fals
     )
 
 
-def logits(coefs, intercepts, activation, X):
+def logits(coefs, intercepts, activation, X, check=lambda rows: None):
     """The network's output z for each row of X, before the sigmoid.
 
-    In NumPy, operation by operation as MLPClassifier takes them, so that the bits are
-    the same; rows that need more than one block may differ from it in the last bit.
+    Operation by operation as MLPClassifier takes them, so that the bits are the same;
+    rows that need more than one block may differ from it in the last bit. Blocks of
+    rows are checked while they are in the cache.
     """
     _, apply = ACTIVATIONS[activation]
-    n_rows = max(1, BLOCK_SIZE // max(W.shape[1] for W in coefs))
+    n_rows = max(1, BLOCK_SIZE // max(W.shape[1] for W in coefs) // 16) * 16
     z = np.empty(X.shape[0], dtype=coefs[0].dtype)
     for start in range(0, len(z), n_rows):
         a = X[start : start + n_rows]
-        for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+        check(a)
+        for W, b in zip(coefs[:-1], intercepts[:-1], strict=True):
             a = a @ W
-            a += b
-            if i < len(coefs) - 1:
-                apply(a)
-        z[start : start + n_rows] = a[:, 0]
+            apply(a, b)
+        z[start : start + n_rows] = (a @ coefs[-1])[:, 0]
+    z += intercepts[-1]
     return z
 
 

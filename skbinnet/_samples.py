@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ._sgd_fast import csr_rows, dense_rows
+from ._sgd_fast import all_finite, csr_rows, dense_rows
 
 
 class Samples(NamedTuple):
@@ -29,6 +29,11 @@ def as_rows(X):
 def arrays_of(samples):
     """The arguments that the compiled core takes for samples."""
     return as_rows(samples.X), samples.y, samples.sample_weight
+
+
+def is_finite(X):
+    """Whether no value of contiguous or CSR rows is NaN or infinite."""
+    return all_finite((X.data if issparse(X) else X).ravel())
 
 
 def two_classes(labels):
@@ -97,13 +102,14 @@ def class_weights(class_weight, classes, y, sample_weight):
 
 def encode_labels(y, classes, name):
     """1 for the second class, 0 for the first, as bool."""
-    unknown = set(y.tolist()) - set(classes.tolist())
-    if unknown:
+    negative, positive = (y == label for label in classes)
+    if not np.all(negative | positive):
+        unknown = set(y.tolist()) - set(classes.tolist())
         some = sorted(unknown, key=str)[:5]
         raise ValueError(
             f"{name} must hold the classes {classes} only, got {some} too."
         )
-    return y == classes[1]
+    return positive
 
 
 def make_samples(X, y, sample_weight, classes, class_weight, suffix=""):

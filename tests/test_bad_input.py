@@ -136,6 +136,10 @@ def test_bad_data_in_partial_fit_are_named_and_change_nothing(fitted, Xy, case):
             "X has 4 features, but BinaryMLPClassifier is expecting 5",
         ),
         (lambda X: with_value(X, np.nan), "Input X contains NaN"),
+        (
+            lambda X: np.vstack([X] * 100 + [X * 0 + np.inf]),
+            "Input X contains infinity",
+        ),
         (lambda X: X[:0], "0 sample"),
     ],
 )

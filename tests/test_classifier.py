@@ -670,3 +670,25 @@ def test_balanced_classes_raise_the_recall_of_the_rare_one():
         for class_weight in (None, "balanced")
     ]
     assert recalls[1] > recalls[0] + 0.1
+
+
+def test_no_form_of_X_and_y_changes_the_result(Xy):
+    X, y = Xy  # what needs no conversion takes a shorter way
+    clf = BinaryMLPClassifier(random_state=0).fit(X, y)
+    same = BinaryMLPClassifier(random_state=0).fit(np.asfortranarray(X), y.tolist())
+    assert_array_equal(clf.coefs_[0], same.coefs_[0])
+    assert_array_equal(clf.predict_proba(X), clf.predict_proba(X.tolist()))
+    X = X * 1e200  # finite, but not once it is squared
+    assert clf.predict(X).tolist() == clf.predict(X.tolist()).tolist()
+
+
+def test_a_fit_on_arrays_forgets_the_names_of_a_data_frame(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(random_state=0)
+    names = [f"feature {i}" for i in range(X.shape[1])]
+    clf.fit(pd.DataFrame(X, columns=names), y)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        clf.predict(X)
+    clf.fit(np.ascontiguousarray(X[:, :2]), y)
+    assert not hasattr(clf, "feature_names_in_")
+    assert clf.n_features_in_ == 2
