@@ -1,0 +1,451 @@
+"""The works that are measured: who does them, and what should come out."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import peers
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skbinnet import BinaryMLPClassifier
+
+OURS, LOOP, MLP = "skbinnet", "skbinnet, loop", "MLPClassifier"
+PRODUCTS, JAX = "the products alone", "JAX, one compiled scan"
+
+
+@dataclass
+class Target:
+    """A bound of the ratio of two medians, or of one where `under` is None."""
+
+    over: str
+    under: str | None
+    sign: str
+    bound: float
+
+    def value(self, medians):
+        """None where somebody was not there."""
+        if self.over not in medians or self.under not in (None, *medians):
+            return None
+        return medians[self.over] / (medians[self.under] if self.under else 1)
+
+    def is_met(self, value):
+        return value >= self.bound if self.sign == ">=" else value <= self.bound
+
+    def __str__(self):
+        return self.over if self.under is None else f"{self.over} / {self.under}"
+
+
+@dataclass
+class Work:
+    """Subjects are functions; what they return is their figure, or else their time."""
+
+    title: str
+    subjects: dict
+    targets: list
+    threads: int | None = 1  # of BLAS; None is as many as it likes
+    unit: str = "s"
+    absent: list = field(default_factory=list)
+    max_rounds: int = 7
+
+    def add(self, name, packages, make):
+        """A subject that needs a package which may not be there."""
+        missing = [p for p in packages if not peers.is_installed(p)]
+        if missing:
+            self.absent.append(f"{name} (not installed: {', '.join(missing)})")
+        else:
+            self.subjects[name] = make()
+
+
+def faster(slow, fast, times):
+    return Target(slow, fast, ">=", times)
+
+
+def at_most(over, under, times):
+    return Target(over, under, "<=", times)
+
+
+# ---- data and settings
+
+
+def table(n_rows, n_features, dtype=np.float64):
+    """A smooth curved border, and one label of ten that is wrong."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_features), dtype=dtype)
+    z = X[:, :10].sum(axis=1) + X[:, 0] * X[:, 1] - X[:, 2] ** 2 + 1
+    return X, ((z > 0) ^ (rng.random(n_rows) < 0.1)).astype(int)
+
+
+def breast_cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, _, y, _ = train_test_split(X, y, train_size=0.8, random_state=0)
+    return StandardScaler().fit_transform(X), y
+
+
+def messages(n_rows=5574, n_words=20_000):
+    """TF-IDF of as many words as short text messages have, rare ones among them."""
+    rng = np.random.default_rng(0)
+    frequency = 1 / np.arange(10, n_words)
+    words = rng.choice(n_words - 10, 20 * n_rows, p=frequency / frequency.sum())
+    words = iter(words)
+    lengths = rng.poisson(15, n_rows) + 1
+    texts = [" ".join(f"word{next(words)}" for _ in range(n)) for n in lengths]
+    X = TfidfVectorizer().fit_transform(texts)
+    z = X @ rng.standard_normal(X.shape[1])
+    return X, (z > np.quantile(z, 0.87)).astype(int)
+
+
+PLAIN = {
+    "hidden_layer_sizes": (10,),
+    "batch_size": 10,
+    "max_iter": 80,
+    "learning_rate": "constant",
+    "learning_rate_init": 0.01,
+    "momentum": 0,
+    "alpha": 0,
+    "random_state": 0,
+    "n_iter_no_change": 1000,
+}
+
+
+def ours(**others):
+    return BinaryMLPClassifier(**PLAIN | others)
+
+
+def mlp(**others):
+    return MLPClassifier(**PLAIN | {"solver": "sgd"} | others)
+
+
+def fit(model, X, y):
+    return lambda: model.fit(X, y) and None
+
+
+# ---- the table
+
+
+def notebook():
+    X, y = breast_cancer()
+    work = Work(
+        "The notebook's fit: 455 x 30, (10,), batch 10, 80 epochs",
+        {
+            OURS: fit(ours(init="normal"), X, y),
+            LOOP: fit(ours(init="normal", backprop="loop"), X, y),
+            MLP: fit(mlp(), X, y),
+        },
+        [
+            faster(MLP, OURS, 150),
+            faster(JAX, OURS, 3),
+            faster(f"{JAX}, float32", OURS, 3),
+            at_most(OURS, PRODUCTS, 2.5),
+            faster(MLP, LOOP, 100),
+        ],
+    )
+    sizes = 10, 10, 80  # units, rows of a minibatch, epochs
+    work.add(
+        PRODUCTS,
+        ["Cython", "setuptools"],
+        lambda: peers.products_alone([30, 10, 1], len(X), 10, 80),
+    )
+    work.add(JAX, ["jax"], lambda: peers.jax_scan(X, y, *sizes, "float64"))
+    work.add(
+        f"{JAX}, float32",
+        ["jax"],
+        lambda: peers.jax_scan(X, y, *sizes, "float32"),
+    )
+    work.add("PyTorch", ["torch"], lambda: peers.torch_loop(X, y, *sizes, "float64"))
+    work.add(
+        "skorch",
+        ["torch", "skorch"],
+        lambda: peers.skorch_fit(X, y, *sizes, "float32"),
+    )
+    return work
+
+
+def wide(batch_size, n_epochs, times_mlp, times_products):
+    subjects, targets = {}, []
+    options = {
+        "hidden_layer_sizes": (100,),
+        "batch_size": batch_size,
+        "learning_rate_init": 0.1,
+        "max_iter": n_epochs,
+    }
+    work = Work(
+        f"50,000 x 100, (100,), batch {batch_size}, {n_epochs} epochs",
+        subjects,
+        targets,
+    )
+    for dtype in ("float64", "float32"):
+        X, y = table(50_000, 100, dtype)
+        subjects[f"{OURS}, {dtype}"] = fit(ours(**options), X, y)
+        subjects[f"{MLP}, {dtype}"] = fit(mlp(**options), X, y)
+        layers = [100, 100, 1]
+        floor = f"{PRODUCTS}, {dtype}"
+        arguments = layers, len(X), batch_size, n_epochs, dtype
+        work.add(
+            floor,
+            ["Cython", "setuptools"],
+            lambda a=arguments: peers.products_alone(*a),
+        )
+        targets += [
+            faster(f"{MLP}, {dtype}", f"{OURS}, {dtype}", times_mlp),
+            at_most(f"{OURS}, {dtype}", floor, times_products),
+        ]
+        arguments = X, y, 100, batch_size, n_epochs, dtype
+        name = f"{JAX}, {dtype}"
+        work.add(name, ["jax"], lambda a=arguments: peers.jax_scan(*a))
+    return work
+
+
+def wide_200():
+    work = wide(200, 3, 2, 1.25)
+    work.targets.append(faster(f"{OURS}, float64", f"{OURS}, float32", 1.7))
+    return work
+
+
+def wide_20():
+    return wide(20, 2, 8, 1.5)
+
+
+def deep():
+    X, y = table(20_000, 50)
+    options = {
+        "hidden_layer_sizes": (64, 32),
+        "solver": "adam",
+        "batch_size": 32,
+        "learning_rate_init": 0.001,
+        "alpha": 1e-4,
+        "max_iter": 3,
+    }
+    work = Work(
+        "20,000 x 50, (64, 32), adam, batch 32, 3 epochs",
+        {OURS: fit(ours(**options), X, y), MLP: fit(mlp(**options), X, y)},
+        [faster(MLP, OURS, 20), at_most(OURS, PRODUCTS, 3)],
+    )
+    arguments = [50, 64, 32, 1], len(X), 32, 3
+    work.add(
+        PRODUCTS, ["Cython", "setuptools"], lambda: peers.products_alone(*arguments)
+    )
+    return work
+
+
+def text():
+    X, y = messages()
+    options = {"learning_rate_init": 0.1, "max_iter": 5}
+    return Work(
+        f"Sparse text: {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz / X.shape[0]:.0f} words "
+        "a row, (10,), batch 10, 5 epochs",
+        {OURS: fit(ours(**options), X, y), MLP: fit(mlp(**options), X, y)},
+        [faster(MLP, OURS, 100)],
+        max_rounds=3,
+    )
+
+
+def defaults(n_rows, n_features):
+    X, y = breast_cancer() if n_rows < 1000 else table(n_rows, n_features)
+    return Work(
+        f"Each one's defaults: {len(X):,} x {n_features}",
+        {
+            OURS: fit(BinaryMLPClassifier(random_state=0), X, y),
+            MLP: fit(MLPClassifier(random_state=0), X, y),
+        },
+        [faster(MLP, OURS, 20)],
+        max_rounds=1 if n_rows > 100_000 else 3,
+    )
+
+
+def linear():
+    least, most = "100,000 rows", "1,000,000 rows"
+    sizes = {least: 100_000, "300,000 rows": 300_000, most: 1_000_000}
+    X, y = table(1_000_000, 20)
+
+    def per_row(n_rows):
+        def run():
+            model = BinaryMLPClassifier(max_iter=3, random_state=0)
+            start = time.perf_counter()
+            model.fit(X[:n_rows], y[:n_rows])
+            return (time.perf_counter() - start) / n_rows
+
+        return run
+
+    return Work(
+        "The defaults, n x 20: time a row, 3 epochs",
+        {name: per_row(n_rows) for name, n_rows in sizes.items()},
+        [at_most(most, least, 1.15)],
+    )
+
+
+def predict(n_rows):
+    X, y = table(100_000, 100)
+    model = ours(hidden_layer_sizes=(100,), max_iter=1).fit(X[:5000], y[:5000])
+    peer = model.to_sklearn()
+    rows = X[:n_rows]
+    times = 3 if n_rows == 1 else 1.5
+    return Work(
+        f"predict_proba: {n_rows:,} x 100, (100,)",
+        {
+            OURS: lambda: model.predict_proba(rows) is None,
+            MLP: lambda: peer.predict_proba(rows) is None,
+        },
+        [faster(MLP, OURS, times)],
+        threads=None,
+        max_rounds=15,
+    )
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from skbinnet import BinaryMLPClassifier
+
+def peak():
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where ru_maxrss begins with that of the parent
+        lines = dict(line.split(":") for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+rng = np.random.default_rng(0)
+X = np.empty((1_000_000, 100), dtype=np.float32)
+rng.standard_normal(dtype=np.float32, out=X)
+y = (X[:, 0] > 0).astype(int)
+model = BinaryMLPClassifier((100,), max_iter=1).fit(X[:100], y[:100])
+model.predict_proba(X[:100])
+before = peak()
+model.fit(X, y) if sys.argv[1] == "fit" else model.predict_proba(X)
+print(peak() - before)
+"""
+
+IMPORT = """
+import importlib, sys, time
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+start = time.perf_counter()
+import skbinnet
+print((time.perf_counter() - start) * 1000)
+"""
+
+IMPORTED = """
+import sys
+import skbinnet
+print(*(name for name in sys.modules if name.startswith("sklearn")))
+"""
+
+
+def in_python(code, *arguments):
+    """What another interpreter prints; like an installed one, it keeps bytecode."""
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
+    return subprocess.check_output(command, text=True, env=environment)
+
+
+def memory():
+    names = ["fit", "predict_proba"]
+    return Work(
+        "Peak memory beyond the data: 1,000,000 x 100 float32, (100,)",
+        {name: lambda name=name: float(in_python(MEMORY, name)) for name in names},
+        [Target(name, None, "<=", 64) for name in names],
+        threads=None,
+        unit="MiB",
+        max_rounds=2,
+    )
+
+
+def search():
+    X, y = load_breast_cancer(return_X_y=True)
+    grid = {
+        "alpha": np.logspace(-6, -1, 8),
+        "learning_rate_init": np.logspace(-3, -1, 6),
+    }
+    C = {"C": np.logspace(-3, 3, 48)}
+    some = {name: values[::3] for name, values in grid.items()}  # 3 x 2 of the 48
+
+    def run(model, grid, share=1):
+        step = type(model).__name__.lower()
+        grid = {f"{step}__{name}": values for name, values in grid.items()}
+        model = make_pipeline(StandardScaler(), model)
+
+        def run():
+            start = time.perf_counter()
+            GridSearchCV(model, grid, cv=5).fit(X, y)
+            return (time.perf_counter() - start) * share
+
+        return run
+
+    return Work(
+        "GridSearchCV, 48 x 5 fits (of MLPClassifier 6 x 5, times 8)",
+        {
+            OURS: run(ours(init="normal"), grid),
+            "LogisticRegression": run(LogisticRegression(), C),
+            MLP: run(mlp(), some, share=8),
+        },
+        [at_most(OURS, "LogisticRegression", 2), faster(MLP, OURS, 40)],
+        threads=None,
+        max_rounds=3,
+    )
+
+
+def threads(batch_size, n_units):
+    X, y = table(20_000, 100)
+    model = ours(hidden_layer_sizes=(n_units,), batch_size=batch_size, max_iter=4)
+
+    def run(backend, n_jobs):
+        def run():
+            with parallel_config(backend=backend, n_jobs=n_jobs):
+                Parallel()(delayed(clone(model).fit)(X, y) for _ in range(2))
+
+        run()  # whatever has to start has started
+        return run
+
+    one, two, bound = "one after the other", "in two threads", "in two processes"
+    return Work(
+        f"Two fits: 20,000 x 100, ({n_units},), batch {batch_size}, 4 epochs",
+        {
+            one: run("threading", 1),
+            two: run("threading", 2),
+            bound: run("loky", 2),  # what the machine can do
+        },
+        [faster(one, two, 1.7)],
+        threads=None,
+    )
+
+
+def importing():
+    names = in_python(IMPORTED).split()
+    return Work(
+        "import skbinnet, beyond what it imports of scikit-learn",
+        {"import": lambda: float(in_python(IMPORT, *names))},
+        [Target("import", None, "<=", 10)],
+        threads=None,
+        unit="ms",
+    )
+
+
+WORKS = {
+    "1, 2": notebook,
+    "3": wide_200,
+    "4": wide_20,
+    "5": deep,
+    "6": text,
+    "7a": lambda: defaults(455, 30),
+    "7b": lambda: defaults(34_000, 100),
+    "7c": lambda: defaults(1_000_000, 20),
+    "7d": linear,
+    "8a": lambda: predict(1),
+    "8b": lambda: predict(100_000),
+    "9": memory,
+    "10": search,
+    "11a": lambda: threads(32, 64),
+    "11b": lambda: threads(200, 100),
+    "12": importing,
+}
