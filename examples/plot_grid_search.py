@@ -19,7 +19,7 @@ from skbinnet import BinaryMLPClassifier
 X, y = load_breast_cancer(return_X_y=True)
 layers = [(), (10,), (64,), (32, 16)]
 alphas = [0, 1e-4, 1e-3, 1e-2, 1e-1]
-rates = [0.003, 0.01, 0.03, 0.1, 0.3]
+rates = [0.003, 0.01, 0.03, 0.1, 0.2]
 search = GridSearchCV(
     make_pipeline(StandardScaler(), BinaryMLPClassifier(random_state=0)),
     {
