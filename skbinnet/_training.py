@@ -19,7 +19,7 @@ from ._solvers import LEAST_RATE, SOLVERS, Ending
 FEW_ROWS = 20  # the loss of fewer says little about what was learned
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)  # what is not made takes no time to import
 class Settings:
     """The options of a run."""
 
@@ -191,10 +191,11 @@ class Run:
         check_finite(self.settings, self.n_epochs, loss, is_finite, X)
         self.n_epochs += 1
         state.t += len(self.rows)
-        figures = {"loss": loss, "accuracy": accuracy}
+        for curve in history.values():
+            curve.append(math.nan)
+        record(history, {"loss": loss, "accuracy": accuracy})
         if self.validation is not None:
-            figures |= self.validation.figures(state.params)
-        record(history, figures)
+            record(history, self.validation.figures(state.params))
         if self.settings.verbose:
             print(self.line(), flush=True)
         has_lost_patience = self.settings.can_stop and self.lose_patience()
@@ -331,12 +332,11 @@ def objective(settings, params, samples):
 
 
 def record(history, figures):
-    """A value for every curve; NaN where there is none, and before a new curve."""
-    for name in figures:
+    """Set the last value of curves; one that is new has NaN before it."""
+    for name, value in figures.items():
         if name not in history:
             history[name] = [math.nan] * len(history["loss"])
-    for name, curve in history.items():
-        curve.append(float(figures.get(name, math.nan)))
+        history[name][-1] = float(value)
 
 
 def check_finite(settings, epoch, loss, is_finite, X):

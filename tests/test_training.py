@@ -43,9 +43,26 @@ def test_loop_and_matrix_end_in_the_same_weights(
 
 
 def test_a_new_curve_has_nan_before_it():
-    history = {"loss": [3], "val_f1": [0.5]}
-    record(history, {"loss": 2, "val_loss": 2.5})
-    assert history == {"loss": [3, 2], "val_f1": [0.5, NAN], "val_loss": [NAN, 2.5]}
+    history = {"loss": [3, 2], "accuracy": [0.5, np.nan]}
+    record(history, {"accuracy": 0.6, "val_loss": 2.5})
+    assert history == {"loss": [3, 2], "accuracy": [0.5, 0.6], "val_loss": [NAN, 2.5]}
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_curves_are_complete_where_a_scorer_interrupts(Xy, epoch):
+    calls = iter(range(1, 100))
+
+    def scorer(estimator, X, y):
+        if next(calls) == epoch:
+            raise KeyboardInterrupt
+        return 0.5
+
+    clf = BinaryMLPClassifier(scoring=scorer, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=f"interrupted in epoch {epoch} of"):
+        clf.fit(*Xy, X_val=Xy[0], y_val=Xy[1])
+    assert clf.n_iter_ == epoch
+    assert clf.t_ == epoch * 60
+    assert {len(curve) for curve in clf.history_.values()} == {epoch}
 
 
 @pytest.mark.unconverged
