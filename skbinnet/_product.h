@@ -6,13 +6,13 @@
    each number of C is one sum in the order of k, so that no bit of it depends on the
    number of cores, on how rows are cut into blocks, or on which BLAS there is.
 
-   A is (m, k) and B is (k, n), with any strides; C is (m, n), row-major. start is laid
-   out like C, but for the stride of its rows: 0 makes one row the start of all. NULL
-   is zero.
+   A is (m, k) and B is (k, n), k > 0, with any strides; C is (m, n), row-major. start
+   is laid out like C, but for the stride of its rows: 0 makes one row the start of
+   all. NULL is zero.
 
    C is cut into tiles of 6 rows and 2 vectors of columns, or of 12 and 1: their sums
-   stay in registers while k runs (Goto and van de Geijn, 2008, Anatomy of high-performance
-   matrix multiplication).
+   stay in registers while k runs (Goto and van de Geijn, 2008, Anatomy of
+   high-performance matrix multiplication).
 
    This file includes itself, once for each instruction set and type. */
 
@@ -99,12 +99,15 @@ typedef REAL NAME(short_vector) VECTOR(16);
     TARGET static void columns(ptrdiff_t m, PARAMETERS)                                \
     {                                                                                  \
         while (m > 0) {                                                                \
-            ptrdiff_t most = 12 / n_vectors; /* as many sums as there are registers */ \
+            ptrdiff_t most = 12 / n_vectors; /* as many sums as registers hold */      \
             ptrdiff_t n_rows = m >= 2 * most ? most : m > most ? (m + 1) / 2 : m;      \
             switch (n_rows) { /* a constant for each, so that loops unroll */          \
-            CASE(1, tile, n_vectors) CASE(2, tile, n_vectors) CASE(3, tile, n_vectors) CASE(4, tile, n_vectors)\
-            CASE(5, tile, n_vectors) CASE(6, tile, n_vectors) CASE(7, tile, n_vectors) CASE(8, tile, n_vectors)\
-            CASE(9, tile, n_vectors) CASE(10, tile, n_vectors) CASE(11, tile, n_vectors) CASE(12, tile, n_vectors)\
+            CASE(1, tile, n_vectors) CASE(2, tile, n_vectors)                          \
+            CASE(3, tile, n_vectors) CASE(4, tile, n_vectors)                          \
+            CASE(5, tile, n_vectors) CASE(6, tile, n_vectors)                          \
+            CASE(7, tile, n_vectors) CASE(8, tile, n_vectors)                          \
+            CASE(9, tile, n_vectors) CASE(10, tile, n_vectors)                         \
+            CASE(11, tile, n_vectors) CASE(12, tile, n_vectors)                        \
             }                                                                          \
             if (start)                                                                 \
                 start += n_rows * start_row;                                           \
@@ -136,13 +139,10 @@ TARGET static void NAME(product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
     enum { LONG = sizeof(NAME(vector)) / sizeof(REAL) };
     REAL panel[DEPTH * 2 * LONG];
     if (n == 1 && A_row == 1 && start_row == 1) {
-        /* A column of C as its only row, C' = start' + B' A': then A can be read in
-           vectors. An epoch took 0.93 to 1.00 x. */
-        const REAL *A_ = B, *B_ = A;
-        ptrdiff_t A_col_ = B_row, B_row_ = A_col;
-        A = A_, A_row = 0, A_col = A_col_;
-        B = B_, B_row = B_row_, B_col = 1;
-        n = m, m = 1;
+        /* A column of C as its only row, C' = start' + B' A', so that A is read in
+           vectors: an epoch took 0.93 to 1.00 x. */
+        NAME(product)(1, m, k, start, 0, B, 0, B_row, A, A_col, 1, C);
+        return;
     }
     for (; k > 0; k -= DEPTH, A += DEPTH * A_col, B += DEPTH * B_row) {
         ptrdiff_t depth = k < DEPTH ? k : DEPTH;

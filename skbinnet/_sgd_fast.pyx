@@ -26,7 +26,13 @@ cdef extern from *:  # what not every compiler has
     #define PREFETCH(address)
     #endif
 
-    #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+    #include <float.h>
+    #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 2
+    #error "exp_parts needs doubles that are rounded: compile with -mfpmath=sse"
+    #endif
+
+    #if defined(__GNUC__) && !defined(__clang__) \\
+        && defined(__x86_64__) && defined(__GLIBC__)
     #define CLONED __attribute__((target_clones("avx2", "default"))) void
     #else
     #define CLONED void
@@ -298,22 +304,23 @@ cdef union Bits:
     unsigned long long word
 
 
-cdef double LEAST = -708  # a variable: of a constant GCC makes a branch
+cdef double LEAST = -708  # variables: of constants GCC makes branches
+cdef double ZERO = 0
 
 
 cdef inline double exp_parts(double x, double* power) noexcept nogil:
     """p and power with exp(x) = power (1 + p), power = 2^n, for x <= 0.
 
     x = n log 2 + r, |r| <= log(2) / 2, with log 2 in two parts (Cody and Waite, 1980);
-    p = exp(r) - 1 by its Taylor series. Below -708, exp(x) is taken as exp(-708).
+    p = exp(r) - 1 by its Taylor series. Below -708, exp(x) is taken as 0.
     """
     cdef double magic = 6755399441055744.0  # 1.5 2^52: a sum has n in its last bits
     cdef double n, r, p
     cdef Bits bits
-    x = LEAST if x < LEAST else x
-    bits.number = 1.4426950408889634 * x + magic
+    cdef double least = LEAST if x < LEAST else x
+    bits.number = 1.4426950408889634 * least + magic
     n = bits.number - magic
-    r = x - n * 6.93145751953125e-1 - n * 1.42860682030941723212e-6
+    r = least - n * 6.93145751953125e-1 - n * 1.42860682030941723212e-6
     p = 1.0 / 479001600 + r * (1.0 / 6227020800.0)
     p = 1.0 / 39916800 + r * p
     p = 1.0 / 3628800 + r * p
@@ -326,12 +333,12 @@ cdef inline double exp_parts(double x, double* power) noexcept nogil:
     p = 1.0 / 6 + r * p
     p = r + r * r * (0.5 + r * p)
     bits.word = (bits.word + 1023) << 52
-    power[0] = bits.number
+    power[0] = ZERO if x < LEAST else bits.number
     return p
 
 
 cdef inline double exp_neg(double x) noexcept nogil:
-    """exp(-|x|), at least 3e-308."""
+    """exp(-|x|)."""
     cdef double p, power
     p = exp_parts(-fabs(x), &power)
     return power + power * p
@@ -754,7 +761,7 @@ cdef cloned logistic_loss(
         zi, w = z[i], sample_weight[i]
         e = exp_neg(zi)
         p = (e if zi < 0 else 1) / (1 + e)
-        loss[i] = w * (0.5 * (zi + fabs(zi)) - y[i] * zi + log1p_unit(e))
+        loss[i] = w * (0.5 * zi + 0.5 * fabs(zi) - y[i] * zi + log1p_unit(e))
         delta[i] = <floating> (scale * w * (p - y[i]))
 
 

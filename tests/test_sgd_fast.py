@@ -137,7 +137,6 @@ def test_products_of_all_sizes_equal_the_numpy_reference(n_in, n_out, dtype, rto
         layer_sizes, params, X, y, sample_weight = problem
         X /= np.sqrt(n_in * n_out, dtype=dtype)  # no logit should be far from 0
         network = make_network(layer_sizes, "identity", max_rows=300)
-        assert n_rows < 300 or network.max_rows == n_rows or n_in + n_out > 70
         grad, dz_dX = np.empty_like(params), np.empty_like(X)
         objective(network, params, X, y, sample_weight, grad)
         input_gradient(network, params, as_rows(X), dz_dX)
@@ -155,7 +154,7 @@ def test_products_of_all_sizes_equal_the_numpy_reference(n_in, n_out, dtype, rto
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_blocks_of_rows_do_not_change_a_bit(dtype):
-    layer_sizes, params, X, y, sample_weight = make_problem((30, 10), 300, 20, dtype)
+    layer_sizes, params, X, y, sample_weight = make_problem((8, 3), 300, 20, dtype)
     grads = []
     for max_rows in (300, 64, 7):
         network = make_network(layer_sizes, max_rows=max_rows)
@@ -316,7 +315,8 @@ def test_work_memory_is_bounded_for_wide_data():
 @pytest.mark.parametrize("backprop", BACKPROPS)
 def test_loss_is_finite_and_exact_for_extreme_logits(backprop, dtype):
     network = make_network([1, 1], backprop=backprop)
-    X = np.array([[1e30], [-1e30], [800], [-800], [0]], dtype=dtype)
+    large = np.finfo(dtype).max
+    X = np.array([[large], [-large], [800], [-800], [0]], dtype=dtype)
     y = np.array([1, 0, 0, 1, 1], dtype=dtype)
     grad = np.empty(2, dtype=dtype)
     loss = objective(
@@ -579,11 +579,13 @@ def test_an_epoch_tells_whether_all_weights_are_finite(bad, method, form):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_finite_is_told_from_not_finite(dtype):
-    params = np.full(101, np.finfo(dtype).max)
+    params = np.full(101, np.finfo(dtype).max, dtype)
     assert all_finite(params)
     for bad in (np.nan, np.inf, -np.inf):
-        params[50] = bad
-        assert not all_finite(params)
+        for i in range(101):
+            spoilt = params.copy()
+            spoilt[i] = bad
+            assert not all_finite(spoilt)
 
 
 def test_one_network_serves_one_solver_after_another():
