@@ -48,16 +48,18 @@ from ._network import (
     unflatten,
 )
 from ._samples import (
+    are_plain_labels,
     cast_weights,
     class_weights,
     is_finite,
+    is_plain,
     make_samples,
     scale_weights,
     two_classes,
 )
 from ._solvers import LEARNING_RATES, SOLVERS
 from ._training import OPTIONS, Settings, State, as_score, objective, train
-from ._validation import are_plain_labels, curve_name, hold_out, is_plain, watch
+from ._validation import curve_name, hold_out, watch
 
 
 def knows_epochs(clf):

@@ -119,7 +119,9 @@ def logits(coefs, intercepts, activation, X, check=lambda rows: None):
     rows are checked while they are in the cache.
     """
     _, apply = ACTIVATIONS[activation]
-    n_rows = max(1, BLOCK_SIZE // max(W.shape[1] for W in coefs) // 16) * 16
+    n_rows = BLOCK_SIZE // max(W.shape[1] for W in coefs)
+    if n_rows < X.shape[0]:  # blocks that BLAS cuts alike
+        n_rows = max(16, n_rows // 16 * 16)
     z = np.empty(X.shape[0], dtype=coefs[0].dtype)
     for start in range(0, len(z), n_rows):
         a = X[start : start + n_rows]

@@ -36,6 +36,28 @@ def is_finite(X):
     return all_finite((X.data if issparse(X) else X).ravel())
 
 
+def is_plain(clf, X, dtypes, reset):
+    """Whether validate_data would give X back as it is, if its values are finite.
+
+    To ask takes 1 us, validate_data 0.2 ms: of a fit of 6 ms, or of a prediction that
+    takes 0.05 ms without it.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in dtypes
+        and X.ndim == 2
+        and X.size > 0
+        and X.flags.c_contiguous
+        and (reset or X.shape[1] == getattr(clf, "n_features_in_", None))
+        and (reset or not hasattr(clf, "feature_names_in_"))
+    )
+
+
+def are_plain_labels(y, n_rows):
+    """Whether labels need no conversion, and are not continuous."""
+    return type(y) is np.ndarray and y.shape == (n_rows,) and y.dtype.kind in "biu"
+
+
 def two_classes(labels):
     """The two labels, sorted."""
     labels = np.asarray(labels)
@@ -102,14 +124,15 @@ def class_weights(class_weight, classes, y, sample_weight):
 
 def encode_labels(y, classes, name):
     """1 for the second class, 0 for the first, as bool."""
-    negative, positive = (y == label for label in classes)
-    if not np.all(negative | positive):
+    are_alike = y.dtype.kind == classes.dtype.kind != "O"
+    if not (are_alike and np.all((y == classes[0]) | (y == classes[1]))):
         unknown = set(y.tolist()) - set(classes.tolist())
-        some = sorted(unknown, key=str)[:5]
-        raise ValueError(
-            f"{name} must hold the classes {classes} only, got {some} too."
-        )
-    return positive
+        if unknown:
+            some = sorted(unknown, key=str)[:5]
+            raise ValueError(
+                f"{name} must hold the classes {classes} only, got {some} too."
+            )
+    return y == classes[1]
 
 
 def make_samples(X, y, sample_weight, classes, class_weight, suffix=""):

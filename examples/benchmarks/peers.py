@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import tempfile
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ def compiled_products():
     """products.pyx, compiled once; needs Cython, setuptools and a C compiler."""
     import pyximport
 
-    pyximport.install(language_level=3, inplace=False)
+    pyximport.install(build_dir=tempfile.mkdtemp())
     sys.path.insert(0, str(Path(__file__).parent))
     import products
 
