@@ -550,6 +550,7 @@ cdef cloned add_rows(
     Py_ssize_t n_rows,
     Py_ssize_t n_out,
 ) noexcept nogil:
+    """dL/db = 1' delta, added to grad."""
     cdef Py_ssize_t k
     for _ in range(n_rows):
         for k in range(n_out):
@@ -612,9 +613,8 @@ cdef void sparse_gradient(
     """dL/dW = a' delta and dL/db = 1' delta, added to grad."""
     cdef Py_ssize_t i, k, p
     cdef floating* grad_W_j
+    add_rows(delta, grad_b, n_rows, n_out)
     for i in range(n_rows):
-        for k in range(n_out):
-            grad_b[k] += delta[k]
         for p in range(begin[i], end[i]):
             grad_W_j = grad_W + columns[p] * n_out
             for k in range(n_out):
@@ -772,6 +772,7 @@ cdef Sums add_up(
     const floating* sample_weight,
     Py_ssize_t n_rows,
 ) noexcept nogil:
+    """Apart from logistic_loss, which vectorises: sums are taken in order."""
     cdef Sums sums = Sums(0, 0)
     cdef Py_ssize_t i
     for i in range(n_rows):
