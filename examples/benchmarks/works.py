@@ -22,6 +22,7 @@ from skbinnet import BinaryMLPClassifier
 
 OURS, LOOP, MLP = "skbinnet", "skbinnet, loop", "MLPClassifier"
 PRODUCTS, JAX = "the products alone", "JAX, one compiled scan"
+COMPILER = ["Cython", "setuptools"]  # and one for C
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Target:
 
 @dataclass
 class Work:
-    """Subjects are functions; what they return is their figure, or else their time."""
+    """Subjects are functions; a float that one returns is its figure, not its time."""
 
     title: str
     subjects: dict
@@ -58,13 +59,13 @@ class Work:
     absent: list = field(default_factory=list)
     max_rounds: int = 7
 
-    def add(self, name, packages, make):
-        """A subject that needs a package which may not be there."""
+    def add(self, name, packages, make, *arguments):
+        """A subject that needs packages which may not be there."""
         missing = [p for p in packages if not peers.is_installed(p)]
         if missing:
             self.absent.append(f"{name} (not installed: {', '.join(missing)})")
         else:
-            self.subjects[name] = make()
+            self.subjects[name] = make(*arguments)
 
 
 def faster(slow, fast, times):
@@ -127,7 +128,7 @@ def mlp(**others):
 
 
 def fit(model, X, y):
-    return lambda: model.fit(X, y) and None
+    return lambda: model.fit(X, y)
 
 
 # ---- the table
@@ -151,23 +152,12 @@ def notebook():
         ],
     )
     sizes = 10, 10, 80  # units, rows of a minibatch, epochs
-    work.add(
-        PRODUCTS,
-        ["Cython", "setuptools"],
-        lambda: peers.products_alone([30, 10, 1], len(X), 10, 80),
-    )
-    work.add(JAX, ["jax"], lambda: peers.jax_scan(X, y, *sizes, "float64"))
-    work.add(
-        f"{JAX}, float32",
-        ["jax"],
-        lambda: peers.jax_scan(X, y, *sizes, "float32"),
-    )
-    work.add("PyTorch", ["torch"], lambda: peers.torch_loop(X, y, *sizes, "float64"))
-    work.add(
-        "skorch",
-        ["torch", "skorch"],
-        lambda: peers.skorch_fit(X, y, *sizes, "float32"),
-    )
+    double, single = (X, y, *sizes, "float64"), (X, y, *sizes, "float32")
+    work.add(PRODUCTS, COMPILER, peers.products_alone, [30, 10, 1], len(X), 10, 80)
+    work.add(JAX, ["jax"], peers.jax_scan, *double)
+    work.add(f"{JAX}, float32", ["jax"], peers.jax_scan, *single)
+    work.add("PyTorch", ["torch"], peers.torch_loop, *double)
+    work.add("skorch", ["torch", "skorch"], peers.skorch_fit, *single)
     return work
 
 
@@ -188,21 +178,14 @@ def wide(batch_size, n_epochs, times_mlp, times_products):
         X, y = table(50_000, 100, dtype)
         subjects[f"{OURS}, {dtype}"] = fit(ours(**options), X, y)
         subjects[f"{MLP}, {dtype}"] = fit(mlp(**options), X, y)
-        layers = [100, 100, 1]
+        sizes = batch_size, n_epochs, dtype
         floor = f"{PRODUCTS}, {dtype}"
-        arguments = layers, len(X), batch_size, n_epochs, dtype
-        work.add(
-            floor,
-            ["Cython", "setuptools"],
-            lambda a=arguments: peers.products_alone(*a),
-        )
+        work.add(floor, COMPILER, peers.products_alone, [100, 100, 1], len(X), *sizes)
+        work.add(f"{JAX}, {dtype}", ["jax"], peers.jax_scan, X, y, 100, *sizes)
         targets += [
             faster(f"{MLP}, {dtype}", f"{OURS}, {dtype}", times_mlp),
             at_most(f"{OURS}, {dtype}", floor, times_products),
         ]
-        arguments = X, y, 100, batch_size, n_epochs, dtype
-        name = f"{JAX}, {dtype}"
-        work.add(name, ["jax"], lambda a=arguments: peers.jax_scan(*a))
     return work
 
 
@@ -231,10 +214,7 @@ def deep():
         {OURS: fit(ours(**options), X, y), MLP: fit(mlp(**options), X, y)},
         [faster(MLP, OURS, 20), at_most(OURS, PRODUCTS, 3)],
     )
-    arguments = [50, 64, 32, 1], len(X), 32, 3
-    work.add(
-        PRODUCTS, ["Cython", "setuptools"], lambda: peers.products_alone(*arguments)
-    )
+    work.add(PRODUCTS, COMPILER, peers.products_alone, [50, 64, 32, 1], len(X), 32, 3)
     return work
 
 
@@ -293,8 +273,8 @@ def predict(n_rows):
     return Work(
         f"predict_proba: {n_rows:,} x 100, (100,)",
         {
-            OURS: lambda: model.predict_proba(rows) is None,
-            MLP: lambda: peer.predict_proba(rows) is None,
+            OURS: lambda: model.predict_proba(rows),
+            MLP: lambda: peer.predict_proba(rows),
         },
         [faster(MLP, OURS, times)],
         threads=None,
