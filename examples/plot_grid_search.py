@@ -37,6 +37,11 @@ for name, value in search.best_params_.items():
     print(f"  {name.split('__')[1]} = {value}")
 
 # %%
+# A notebook shows each part of the search, with its parameters, what fitting left, and
+# links to the documentation.
+search
+
+# %%
 # Log-loss of every candidate: one panel for each choice of layers.
 scores = -search.cv_results_["mean_test_score"]
 results = {

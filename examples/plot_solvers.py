@@ -24,7 +24,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 # %%
 # Each solver with all its epochs, and with a rule that ends it. L-BFGS takes all rows
-# at once: an iteration of it counts as an epoch.
+# at once: an iteration of it counts as an epoch. Left, the ROC AUC of the test rows
+# after each epoch; right, that of the held-out rows, until the run was ended. A dot is
+# the epoch whose weights were kept.
 solvers = {
     "sgd": {"learning_rate_init": 0.05},
     "adam": {"learning_rate_init": 0.01},
@@ -52,9 +54,6 @@ for name, options in solvers.items():
         auc = roc_auc_score(y_test, clf.decision_function(X_test))
         print(f"{name}, {kind}: {clf.n_iter_} epochs, ROC AUC of the test {auc:.3f}")
 
-# %%
-# What the test rows say of the whole run, and what the held-out rows said before it was
-# ended; a dot is the epoch whose weights were kept.
 axes[0].set(title="all epochs", xlabel="epoch", ylabel="ROC AUC", xscale="log")
 axes[1].set(title="early stopping, held-out rows", xlabel="epoch")
 for ax in axes:

@@ -1,0 +1,76 @@
+"""
+Watch it learn
+==============
+
+scikit-learn's callbacks (1.9 or newer) hear of each epoch. ProgressBar shows how far a
+fit or a search has come; one of our own keeps the networks of some epochs to draw them.
+"""
+
+# %%
+# Rows on two spirals, which take some epochs to tell apart. The bar needs rich.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.callback import ProgressBar
+from sklearn.inspection import DecisionBoundaryDisplay
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skbinnet import BinaryMLPClassifier
+
+rng = np.random.RandomState(0)
+y = np.arange(1000) % 2
+angle = 3 * np.pi * np.sqrt(rng.uniform(0.02, 1, size=1000))
+X = np.column_stack([np.cos(angle + np.pi * y), np.sin(angle + np.pi * y)])
+X = X * angle[:, None] + rng.normal(scale=0.2, size=(1000, 2))
+
+# %%
+# A search: a bar for each task, down to the fits, whose bars go on epoch by epoch.
+clf = BinaryMLPClassifier((64, 64), solver="adam", max_iter=100, random_state=0)
+search = GridSearchCV(
+    make_pipeline(StandardScaler(), clf),
+    {"binarymlpclassifier__learning_rate_init": [0.001, 0.01]},
+    cv=2,
+)
+search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+print(f"accuracy {search.best_score_:.3f} with {search.best_params_}")
+
+# %%
+# A callback has four methods. This one keeps what the estimator was after some epochs.
+# If `on_fit_task_end` returned True, the fit would end.
+
+
+class Snapshots:
+    """The estimator as it is after some epochs, by epoch."""
+
+    def __init__(self, epochs):
+        self.epochs, self.taken = epochs, {}
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        epoch = context.task_id + 1
+        if context.task_name == "epoch" and epoch in self.epochs:
+            self.taken[epoch] = fitted_estimator
+
+    def teardown(self, estimator, context):
+        pass
+
+
+# %%
+# The same network, epoch by epoch.
+snapshots = Snapshots([1, 5, 20, 100])
+X = StandardScaler().fit_transform(X)
+clf.set_callbacks(snapshots).fit(X, y)
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.5), layout="constrained")
+for ax, (epoch, fitted) in zip(axes, snapshots.taken.items(), strict=True):
+    style = {"response_method": "predict_proba", "cmap": "RdBu_r", "alpha": 0.6}
+    DecisionBoundaryDisplay.from_estimator(fitted, X, ax=ax, **style)
+    ax.scatter(*X.T, c=y, cmap="RdBu_r", s=4)
+    ax.set(title=f"epoch {epoch}: accuracy {fitted.score(X, y):.3f}")
+figure.savefig("plot_callbacks.png", dpi=150)
+print("picture saved as plot_callbacks.png")

@@ -1,0 +1,77 @@
+"""
+Imbalanced classes
+==================
+
+One row in twenty-five is positive. Class weights and a tuned threshold both find more
+of these rows, at a price; calibration makes the probabilities true again, nearly.
+"""
+
+# %%
+# Few positive rows, and some labels that are wrong.
+import matplotlib.pyplot as plt
+from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
+from sklearn.datasets import make_classification
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    log_loss,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+)
+from sklearn.model_selection import TunedThresholdClassifierCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skbinnet import BinaryMLPClassifier
+
+X, y = make_classification(
+    20_000, n_informative=8, weights=[0.97], flip_y=0.02, random_state=0
+)
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+
+# %%
+# Four ways: the network as it is; with classes of the same total weight; as it is, but
+# with the threshold that cross-validation finds best for the balanced accuracy, in
+# place of 0.5; and with weights, its logits brought back to the true shares.
+plain = make_pipeline(StandardScaler(), BinaryMLPClassifier(random_state=0))
+weighted = make_pipeline(
+    StandardScaler(), BinaryMLPClassifier(class_weight="balanced", random_state=0)
+)
+models = {
+    "plain": plain,
+    "class_weight": weighted,
+    "threshold": TunedThresholdClassifierCV(plain),
+    "calibrated": CalibratedClassifierCV(weighted, method="isotonic", ensemble=False),
+}
+for name, model in models.items():
+    model.fit(X_train, y_train)
+    y_pred, p = model.predict(X_test), model.predict_proba(X_test)
+    print(
+        f"{name:12}  precision {precision_score(y_test, y_pred):.2f}"
+        f"  recall {recall_score(y_test, y_pred):.2f}"
+        f"  balanced accuracy {balanced_accuracy_score(y_test, y_pred):.3f}"
+        f"  log-loss {log_loss(y_test, p):.3f}"
+    )
+print(f"the tuned threshold is {models['threshold'].best_threshold_:.3f}")
+
+# %%
+# On the left a dot is where each of them decides. On the right, the weighted network
+# promises too much, and after calibration it does not.
+figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+for number, (name, model) in enumerate(models.items()):
+    y_pred, p = model.predict(X_test), model.predict_proba(X_test)[:, 1]
+    style = {"color": f"C{number}"}
+    recall, precision = recall_score(y_test, y_pred), precision_score(y_test, y_pred)
+    axes[0].plot(recall, precision, "o", label=name, **style)
+    if name != "threshold":  # whose probabilities are those of plain
+        precisions, recalls, _ = precision_recall_curve(y_test, p)
+        axes[0].plot(recalls, precisions, linewidth=1, **style)
+        CalibrationDisplay.from_predictions(
+            y_test, p, n_bins=6, ax=axes[1], name=name, **style
+        )
+axes[0].set(title="precision and recall", xlabel="recall", ylabel="precision")
+axes[1].set(title="calibration", xlabel="probability predicted", ylabel="share found")
+axes[0].legend()
+axes[1].legend(loc="upper left")
+figure.savefig("plot_imbalanced.png", dpi=150)
+print("picture saved as plot_imbalanced.png")
