@@ -1,6 +1,8 @@
 import ast
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import skbinnet
 PACKAGE = Path(skbinnet.__file__).parent
 LAYERS = ["_sgd_fast", "_samples", "_network", "_solvers", "_training"]
 KNOW_SKLEARN = ["_validation", "_callbacks", "_conversion", "_classifier", "_display"]
+# scikit-learn itself looks for pandas and rich.
+OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}
 SOURCES = sorted(PACKAGE.glob("_*.py"))
 
 
@@ -37,6 +41,12 @@ def test_scikit_learn_is_known_at_the_top_only(path):
     assert not knows or path.stem in KNOW_SKLEARN
 
 
-def test_matplotlib_is_not_imported_before_it_is_used():
-    code = "import skbinnet, sys; sys.exit('matplotlib' in sys.modules)"
+def test_nothing_optional_is_imported():
+    code = f"import skbinnet, sys; sys.exit(not {OPTIONAL}.isdisjoint(sys.modules))"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+def test_three_libraries_are_all_that_is_needed():
+    needed = [r for r in metadata.requires("skbinnet") if "extra ==" not in r]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in needed}
+    assert names == {"numpy", "scipy", "scikit-learn"}
