@@ -170,9 +170,12 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         is computed and recorded where there are validation data, with
         `early_stopping` or without. MLPClassifier's is "accuracy".
 
-    beta_1, beta_2 : float, default=0.9, 0.999
-        How much of their value the averages of the gradient and of its square keep from
-        step to step. For adam.
+    beta_1 : float, default=0.9
+        How much of its value the average of the gradient keeps from step to step. For
+        adam.
+
+    beta_2 : float, default=0.999
+        The same for the average of the gradient's square. For adam.
 
     epsilon : float, default=1e-8
         Added to the root of the latter. For adam.
@@ -234,21 +237,21 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of epochs: of the last `fit`, and of all `partial_fit` calls since.
 
     t_ : int
-        Number of training rows seen, over all calls.
+        Number of training rows seen, over all calls that went on from one another.
 
     n_layers_ : int
         Number of layers, input and output included.
 
     n_outputs_ : int
-        1.
+        Always 1.
 
     out_activation_ : str
-        "logistic".
+        Always "logistic".
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where `X` had names that are all strings.
 
     See Also
@@ -345,6 +348,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "init": [StrOptions(set(INITS))],
     }
+
+    # Where the HTML representation sends its reader.
+    _doc_link_module = "skbinnet"
+    _doc_link_template = (
+        "https://skbinnet.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     # Validation data are requested by default, so that a Pipeline needs no more than
     # transform_input=["X_val"].
