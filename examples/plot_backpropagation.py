@@ -347,6 +347,13 @@ def measured_gradients(X, y, *weights, step=1e-5):
     return gradients
 
 
+def check_all(what, claimed, found):
+    for name, ours, theirs in zip(
+        ("W1", "b1", "W2", "b2"), claimed, found, strict=True
+    ):
+        check(f"{name}: {what}", ours, theirs)
+
+
 clf = BinaryMLPClassifier((10,), alpha=0, max_iter=1, random_state=0)
 clf.fit(X_train, y_train)
 weights = clf.coefs_[0], clf.intercepts_[0], clf.coefs_[1], clf.intercepts_[1]
@@ -359,8 +366,7 @@ others = {
     "the estimator": [dW1, db1, dW2, db2],
 }
 for name, gradients in others.items():
-    for n, (ours, theirs) in enumerate(zip(loops, gradients, strict=True)):
-        check(f"{('W1', 'b1', 'W2', 'b2')[n]}: loops and {name}", ours, theirs)
+    check_all(f"loops and {name}", loops, gradients)
 
 # %%
 # Training
@@ -424,11 +430,8 @@ for backprop in ("loop", "matrix"):
     clf.coefs_, clf.intercepts_ = [W1, W2], [b1, b2]
     for _ in range(5):
         clf.partial_fit(X_train, y_train, classes=[0, 1])
-    for n in range(2):
-        check(f"{backprop}: W{n + 1}, ours and its", ours[2 * n], clf.coefs_[n])
-        check(
-            f"{backprop}: b{n + 1}, ours and its", ours[2 * n + 1], clf.intercepts_[n]
-        )
+    (W1, W2), (b1, b2) = clf.coefs_, clf.intercepts_
+    check_all(f"ours and its by {backprop}", ours, [W1, b1, W2, b2])
 
 # %%
 # What can go wrong

@@ -43,12 +43,15 @@ models = {
     "threshold": TunedThresholdClassifierCV(plain),
     "calibrated": CalibratedClassifierCV(weighted, method="isotonic", ensemble=False),
 }
+found = {}
 for name, model in models.items():
     model.fit(X_train, y_train)
-    y_pred, p = model.predict(X_test), model.predict_proba(X_test)
+    y_pred, p = model.predict(X_test), model.predict_proba(X_test)[:, 1]
+    recall, precision = recall_score(y_test, y_pred), precision_score(y_test, y_pred)
+    found[name] = recall, precision, p
     print(
-        f"{name:12}  precision {precision_score(y_test, y_pred):.2f}"
-        f"  recall {recall_score(y_test, y_pred):.2f}"
+        f"{name:12}  precision {precision:.2f}"
+        f"  recall {recall:.2f}"
         f"  balanced accuracy {balanced_accuracy_score(y_test, y_pred):.3f}"
         f"  log-loss {log_loss(y_test, p):.3f}"
     )
@@ -58,10 +61,8 @@ print(f"the tuned threshold is {models['threshold'].best_threshold_:.3f}")
 # On the left a dot is where each of them decides. On the right, the weighted network
 # promises too much, and after calibration it does not.
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-for number, (name, model) in enumerate(models.items()):
-    y_pred, p = model.predict(X_test), model.predict_proba(X_test)[:, 1]
+for number, (name, (recall, precision, p)) in enumerate(found.items()):
     style = {"color": f"C{number}"}
-    recall, precision = recall_score(y_test, y_pred), precision_score(y_test, y_pred)
     axes[0].plot(recall, precision, "o", label=name, **style)
     if name != "threshold":  # whose probabilities are those of plain
         precisions, recalls, _ = precision_recall_curve(y_test, p)
