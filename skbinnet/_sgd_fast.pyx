@@ -45,6 +45,17 @@ cdef extern from *:  # what not every compiler has
     ctypedef void cloned "CLONED"
 
 
+cdef extern from *:  # 3.11 counts True and None, returned uncounted by later headers
+    """
+    #undef Py_RETURN_TRUE
+    #undef Py_RETURN_FALSE
+    #undef Py_RETURN_NONE
+    #define Py_RETURN_TRUE return Py_NewRef(Py_True)
+    #define Py_RETURN_FALSE return Py_NewRef(Py_False)
+    #define Py_RETURN_NONE return Py_NewRef(Py_None)
+    """
+
+
 cdef extern from "_product.h":  # C (m, n) = start + A (m, k) B (k, n)
     void product_float(
         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,

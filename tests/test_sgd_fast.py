@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -586,6 +588,28 @@ def test_finite_is_told_from_not_finite(dtype):
             spoilt = params.copy()
             spoilt[i] = bad
             assert not all_finite(spoilt)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("i", [0, 3, 100])
+def test_finite_is_told_of_products(dtype, i):
+    values = np.zeros(101, dtype)
+    values[i] = -np.finfo(dtype).max / 4
+    assert all_finite(values, 3.9)
+    assert not all_finite(values, 4.1)
+    assert not all_finite(np.zeros(8, dtype), np.inf)  # 0 inf is NaN
+
+
+def test_no_reference_to_a_constant_is_lost():
+    # A core that was built on 3.13 did lose some, which 3.11 counts.
+    constants = True, False, None
+    layer_sizes, params, X, y, sample_weight = make_problem((4,))
+    before = list(map(sys.getrefcount, constants))
+    for _ in range(100):
+        network = make_network(layer_sizes)
+        evaluate(network, params, as_rows(X), y, sample_weight)
+        all_finite(params)
+    assert np.abs(np.subtract(list(map(sys.getrefcount, constants)), before)).max() < 50
 
 
 def test_one_network_serves_one_solver_after_another():
