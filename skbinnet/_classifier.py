@@ -64,12 +64,31 @@ from ._validation import curve_name, hold_out, watch
 
 def knows_epochs(clf):
     """Whether partial_fit is there."""
-    if clf.solver == "lbfgs":
+    if isinstance(clf.solver, str) and clf.solver == "lbfgs":
         raise AttributeError('partial_fit needs solver="sgd" or "adam", got "lbfgs".')
     return True
 
 
 class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+@contextmanager
+def overflow_is_refused():
+    """Where a cast or product overflows: no warning, since infinity is not accepted."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except OverflowError as error:
+        raise ValueError(f"X, X_val or y is too large: {error}.") from error
+
+
+def refuse_overflow(*results):
+    """Raise ValueError where a result of the network is not finite."""
+    if not all(map(is_finite, results)):
+        raise ValueError(
+            f"X is too large for the weights: a result overflows {results[0].dtype}. "
+            "Bring the features to a similar scale, for example with StandardScaler."
+        )
+
+
     """Multi-layer perceptron for two classes, trained by gradient descent.
 
     Fully connected layers with one sigmoid output. Training minimises
@@ -608,8 +627,15 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         coefs, intercepts = self._layers()
         X = self._check_X(X, coefs[0].dtype)
-        return logits(coefs, intercepts, self.activation, X, self._check_finite)
+        z = logits(coefs, intercepts, self.activation, X, self._check_finite)
+        refuse_overflow(z)
+        return z
 
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described above, or so large that a logit overflows.
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
 
@@ -692,12 +718,14 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         samples, _ = self._samples(X, y, sample_weight)
         samples = scale_weights(samples)
         settings = self._settings(layer_sizes=sizes_of(coefs))
+        self._check_params()
         loss, grad = objective(settings, flatten(coefs, intercepts), samples)
         return loss, *unflatten(grad, settings.layer_sizes)
 
     def input_gradients(self, X):
         """Gradient of each row's logit with respect to the row.
 
+        refuse_overflow(grad, np.array([loss]))
         Its sign says where a feature pushes the prediction, its size how hard.
 
         Parameters
@@ -713,7 +741,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         coefs, intercepts = self._layers()
         X = self._check_X(X, coefs[0].dtype)
         self._check_finite(X)
-        return input_gradients(coefs, intercepts, self.activation, self.backprop, X)
+        grad = input_gradients(coefs, intercepts, self.activation, self.backprop, X)
+        refuse_overflow(grad)
+        return grad
 
     # ---- to and from MLPClassifier ---------------------------------------------------
 
@@ -732,9 +762,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         mlp : sklearn.neural_network.MLPClassifier
             A fitted estimator.
         """
-        coefs, _ = self._layers()
-        settings = self._settings(layer_sizes=sizes_of(coefs))
-        return to_mlp(self, settings.learning_rate_init)
+        self._check_params()
+        layers = self._layers()
+        settings = self._settings(layer_sizes=sizes_of(layers[0]))
+        return to_mlp(self, layers, settings.learning_rate_init)
 
     @classmethod
     def from_sklearn(cls, mlp):
@@ -782,7 +813,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.n_features_in_ = X.shape[1]
             vars(self).pop("feature_names_in_", None)
             return X, y
-        X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtypes))
+        with overflow_is_refused():
+            X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtypes))
         check_classification_targets(y)
         return X, y
 
@@ -791,12 +823,14 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if is_plain(self, X, [dtype], reset=False):
             return X
         form = form_of_X(dtype) | {"ensure_all_finite": False}
-        return validate_data(self, X, reset=False, **form)
+        with overflow_is_refused():
+            return validate_data(self, X, reset=False, **form)
 
     def _check_finite(self, rows):
         if not is_finite(rows):
             name = type(self).__name__
-            assert_all_finite(rows, input_name="X", estimator_name=name)
+            with overflow_is_refused():
+                assert_all_finite(rows, input_name="X", estimator_name=name)
 
     def _compare_classes(self, labels, message):
         classes = two_classes(labels)
@@ -808,6 +842,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
         samples = make_samples(X, y, sample_weight, self.classes_, weights)
         if all(part is None for part in watched):
+    @overflow_is_refused()
             return samples, None
         X_val, y_val, sample_weight_val = watched
         if X_val is None or y_val is None:
@@ -840,6 +875,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     # ---- training -------------------------------------------------------------------
 
+        used = (self.activation, ACTIVATIONS), (self.backprop, BACKPROPS)
+        if not all(isinstance(name, str) and name in table for name, table in used):
+            self._check_params()  # which takes as long as a prediction
     def _settings(self, X=None, **others):
         """The parameters as plain Python values, "auto" replaced by what it means."""
         rate = 0.003 if self.solver == "adam" else 0.03
@@ -850,7 +888,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         for name, kind in OPTIONS:
             value = others[name] if name in others else getattr(self, name)
             is_auto = name in auto and isinstance(value, str)
-            values[name] = kind(auto[name] if is_auto else value)
+            try:
+                values[name] = kind(auto[name] if is_auto else value)
+            except OverflowError as error:
+                raise ValueError(f"{name} is too large: {error}.") from error
         if X is not None:
             values["batch_size"] = min(values["batch_size"], X.shape[0])
         if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
@@ -858,6 +899,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return Settings(**values)
 
     def _hidden_layer_sizes(self):
+            least = float(
+                np.finfo(X.dtype).tiny
+            )  # adam divides by it where a gradient is 0
+            values["epsilon"] = max(values["epsilon"], least)
         """As a list of int; np.asarray tells a sequence from a set or a nested one."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         if sizes.ndim > 1 or not all(

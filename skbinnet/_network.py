@@ -4,6 +4,7 @@ params holds W (n_in, n_out), row-major, and b (n_out) of the first layer, then 
 second, and so on to the output layer, whose n_out is 1.
 """
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,7 @@ ACTIVATIONS = {
 }
 BACKPROPS = {"loop": Backprop.LOOP, "matrix": Backprop.MATRIX}
 BLOCK_ROWS = 512  # rows that pass through a network at once where no minibatch says so
+MAX_PARAMS = sys.maxsize // 64  # their bytes are then counted by any integer
 BLOCK_SIZE = 1 << 18  # numbers that a layer gives for a block of rows to predict
 
 
@@ -52,13 +54,31 @@ INITS = {"glorot": glorot, "he": he, "normal": normal}
 
 def init_params(layer_sizes, init, random_state, dtype):
     """Draw the weights, then the biases, of one layer after the other."""
+    n_params = sum((n_in + 1) * n_out for n_in, n_out in pairwise(layer_sizes))
+    if n_params > MAX_PARAMS:
+        raise ValueError(
+            "The features of X and hidden_layer_sizes ask for more weights than any "
+            "memory can hold."
+        )
     layers = [INITS[init](random_state, *shape) for shape in pairwise(layer_sizes)]
     return flatten(*zip(*layers, strict=True)).astype(dtype, copy=False)
 
 
+def as_arrays(parts, name):
+    """A list of arrays of real numbers."""
+    try:
+        arrays = [np.asarray(part) for part in parts]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a list of arrays: {error}.") from error
+    if not all(array.dtype.kind in "biuf" for array in arrays):
+        dtypes = [str(array.dtype) for array in arrays]
+        raise ValueError(f"{name} must hold real numbers, got dtypes {dtypes}.")
+    return arrays
+
+
 def check_layers(coefs, intercepts, n_features):
     """Coefs and intercepts, which a user may have set, as arrays of one float dtype."""
-    parts = [[np.asarray(part) for part in parts] for parts in (coefs, intercepts)]
+    parts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
     single = all(part.dtype == np.float32 for part in parts[0] + parts[1])
     dtype = np.float32 if single else np.float64
     coefs, intercepts = (
@@ -69,7 +89,8 @@ def check_layers(coefs, intercepts, n_features):
     if n_features is None and coefs:  # nothing has been fitted yet
         n_features = len(np.atleast_1d(coefs[0]))
     sizes = [n_features, *n_outs[:-1], 1]
-    if not coefs or shapes != (list(pairwise(sizes)), [(n,) for n in n_outs]):
+    expected = list(pairwise(sizes)), [(n,) for n in n_outs]
+    if not coefs or 0 in n_outs or shapes != expected:
         raise ValueError(
             f"coefs_ and intercepts_ have the shapes {shapes[0]} and {shapes[1]}. "
             "Expected are (n_in, n_out) and (n_out,) for each layer, from "
@@ -112,7 +133,7 @@ def make_network(layer_sizes, activation, backprop, alpha, max_rows, sparse=Fals
 
 
 def logits(coefs, intercepts, activation, X, check=lambda rows: None):
-    """The network's output z for each row of X, before the sigmoid.
+    """The network's output z for each row of X, before the sigmoid; it may overflow.
 
     Operation by operation as MLPClassifier takes them, so that the bits are the same;
     rows that need more than one block may differ from it in the last bit. Blocks of
@@ -126,11 +147,11 @@ def logits(coefs, intercepts, activation, X, check=lambda rows: None):
     for start in range(0, len(z), n_rows):
         a = X[start : start + n_rows]
         check(a)
-        for W, b in zip(coefs[:-1], intercepts[:-1], strict=True):
-            a = a @ W
-            apply(a, b)
-        z[start : start + n_rows] = (a @ coefs[-1])[:, 0]
-    z += intercepts[-1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for W, b in zip(coefs[:-1], intercepts[:-1], strict=True):
+                a = a @ W
+                apply(a, b)
+            z[start : start + n_rows] = (a @ coefs[-1])[:, 0] + intercepts[-1]
     return z
 
 

@@ -74,6 +74,11 @@ def two_classes(labels):
         )
     if len(classes) < 2:
         raise ValueError(f"Expected two classes, got one class only: {classes}.")
+    if classes.dtype == object and not isinstance(classes[0], str):
+        raise ValueError(
+            "classes must be an array of numbers, booleans or text, got dtype object, "
+            f"holding {type(classes[0]).__name__}."
+        )
     return classes
 
 
@@ -83,7 +88,7 @@ def check_weight(weight, n_samples, name):
         return np.ones(n_samples)
     try:
         weight = np.asarray(weight, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must hold numbers: {error}.") from error
     if weight.shape != (n_samples,):
         raise ValueError(
@@ -162,7 +167,10 @@ def cast_weights(samples, name="sample_weight"):
     """Weights as they are, in the dtype of X."""
     with np.errstate(over="ignore"):
         weight = samples.sample_weight.astype(samples.X.dtype)
+        total = weight.sum(dtype=np.float64)
     check_weight(weight, len(weight), f"{name} times class_weight in {weight.dtype}")
+    if not np.isfinite(total):
+        raise ValueError(f"{name} times class_weight must have a finite sum.")
     return samples._replace(sample_weight=weight)
 
 

@@ -928,7 +928,7 @@ cdef Sums minibatch_gradient(
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    return (n + size - 1) // size
+    return n // size + (n % size > 0)
 
 
 # ---- optimizers: one loop over the parameter vector -------------------------------
@@ -1117,34 +1117,36 @@ cdef int check_samples(
 
 
 cdef cloned add_zeros(
-    const floating* values, Py_ssize_t n, floating* restrict zeros
+    const floating* values, Py_ssize_t n, floating scale, floating* restrict zeros
 ) noexcept nogil:
-    """Add 0 times each number to one of 8 sums, which vectorises; some stay NaN."""
+    """Add 0 times each product to one of 8 sums, which vectorises; some stay NaN."""
     cdef Py_ssize_t i, j
     for i in range(0, n - 7, 8):
         for j in range(8):
-            zeros[j] += values[i + j] * 0
+            zeros[j] += values[i + j] * scale * 0
     for i in range(n - n % 8, n):
-        zeros[0] += values[i] * 0
+        zeros[0] += values[i] * scale * 0
 
 
-cdef floating zero_or_nan(const floating* values, Py_ssize_t n) noexcept nogil:
-    """0, or NaN if a number is NaN or infinite."""
+cdef floating zero_or_nan(
+    const floating* values, Py_ssize_t n, floating scale
+) noexcept nogil:
+    """0, or NaN if a number times the scale is NaN or infinite."""
     cdef floating[8] zeros
     cdef floating zero = 0
     cdef Py_ssize_t j
     memset(zeros, 0, sizeof(zeros))
-    add_zeros(values, n, zeros)
+    add_zeros(values, n, scale, zeros)
     for j in range(8):
         zero += zeros[j]
     return zero
 
 
-def all_finite(const floating[::1] values):
-    """Whether no number is NaN or infinite."""
+def all_finite(const floating[::1] values, double scale=1):
+    """Whether no number times the scale is NaN or infinite."""
     cdef bint is_finite
     with nogil:
-        is_finite = zero_or_nan(&values[0], values.shape[0]) == 0
+        is_finite = zero_or_nan(&values[0], values.shape[0], <floating> scale) == 0
     return is_finite
 
 
@@ -1308,5 +1310,5 @@ def train_epoch(
         if lazy:  # what no row has touched is as finite as before
             zero += multiply_out(net, &params[0])
             start = net.layers[0].b
-        zero += zero_or_nan(&params[start], net.n_params - start)
+        zero += zero_or_nan(&params[start], net.n_params - start, <floating> 1)
     return sums.loss, sums.correct, zero == 0

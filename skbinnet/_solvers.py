@@ -35,12 +35,12 @@ def cosine(settings, state, steps, n_steps):
 
 def invscaling(settings, state, steps, n_steps):
     """learning_rate_init / (t + 1)^power_t, t the rows seen before this epoch."""
-    return settings.learning_rate_init / (state.t + 1) ** settings.power_t
+    return settings.learning_rate_init / np.float64(state.t + 1) ** settings.power_t
 
 
 def adaptive(settings, state, steps, n_steps):
     """learning_rate_init, divided by 5 whenever the run has lost patience."""
-    return settings.learning_rate_init / 5**state.n_cuts
+    return settings.learning_rate_init * 5.0**-state.n_cuts
 
 
 LEARNING_RATES = {
@@ -69,13 +69,10 @@ def take_epoch(run):
     """Take every minibatch once; returns what end_epoch takes."""
     settings, state = run.settings, run.state
     n_batches = -(-len(run.rows) // settings.batch_size)
-    steps = np.arange(run.n_epochs * n_batches, (run.n_epochs + 1) * n_batches)
-    rates = np.empty(n_batches)
-    rates[:] = LEARNING_RATES[settings.learning_rate](
-        settings, state, steps, settings.max_iter * n_batches
-    )
-    if settings.solver == "adam":
-        rates *= bias_correction(settings, state.n_steps + 1 + np.arange(n_batches))
+    with np.errstate(
+        over="ignore"
+    ):  # an infinite rate diverges, an infinite divisor gives 0
+        rates = learning_rates(run, n_batches)
     order = run.rows.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
@@ -94,6 +91,18 @@ def take_epoch(run):
 
 
 def bias_correction(settings, steps):
+def learning_rates(run, n_batches):
+    """The learning rate of each step of the epoch that begins."""
+    settings, state = run.settings, run.state
+    steps = np.arange(run.n_epochs * n_batches, (run.n_epochs + 1) * n_batches)
+    n_steps = float(min(settings.max_iter, 2**53)) * n_batches  # any int may come
+    rates = np.empty(n_batches)
+    rates[:] = LEARNING_RATES[settings.learning_rate](settings, state, steps, n_steps)
+    if settings.solver == "adam":
+        rates *= bias_correction(settings, state.n_steps + 1 + np.arange(n_batches))
+    return rates
+
+
     """sqrt(1 - beta_2^step) / (1 - beta_1^step), step = 1, 2, ... (Kingma and Ba)."""
     return np.sqrt(1 - settings.beta_2**steps) / (1 - settings.beta_1**steps)
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import entr
 
-from ._network import BLOCK_ROWS, make_network
-from ._samples import Samples, arrays_of, largest_std
+from ._network import BLOCK_ROWS, logits, make_network, unflatten
+from ._samples import arrays_of, largest_std
 from ._sgd_fast import Method, Optimizer, all_finite, evaluate, loss_and_gradient
 from ._solvers import LEAST_RATE, SOLVERS, Ending
 
@@ -188,7 +189,8 @@ class Run:
         """Check, record and tell; returns why the run should end, or None."""
         state, history = self.state, self.state.history
         X = self.samples.X
-        check_finite(self.settings, self.n_epochs, loss, is_finite, X)
+        is_finite = is_finite and math.isfinite(loss)
+        check_finite(self.settings, self.n_epochs, is_finite, X)
         self.n_epochs += 1
         state.t += len(self.rows)
         for curve in history.values():
@@ -251,7 +253,7 @@ class Run:
         state.n_no_change = 0
         if settings.learning_rate != "adaptive" or settings.solver == "lbfgs":
             return True
-        is_least = settings.learning_rate_init / 5**state.n_cuts <= LEAST_RATE
+        is_least = settings.learning_rate_init * 5.0**-state.n_cuts <= LEAST_RATE
         state.n_cuts += not is_least
         return is_least
 
@@ -261,12 +263,12 @@ class Run:
         """Take the best weights; look at the last step, which no loss has seen yet."""
         if self.best is not None:
             self.state.params[:], self.state.moments[:], self.state.n_steps = self.best
-        n_rows = self.settings.batch_size
-        some = Samples(*(part[:n_rows] for part in self.samples))
-        loss, _ = evaluate(self.network, self.state.params, *arrays_of(some))
-        is_finite = all_finite(self.state.params)
-        X = self.samples.X
-        check_finite(self.settings, self.n_epochs - 1, loss, is_finite, X)
+        settings, state, X = self.settings, self.state, self.samples.X
+        is_finite = all_finite(state.moments.ravel())
+        if not cannot_overflow(state.params, settings.layer_sizes, X):
+            layers = unflatten(state.params, settings.layer_sizes)
+            is_finite &= all_finite(logits(*layers, settings.activation, X))
+        check_finite(settings, self.n_epochs - 1, is_finite, X)
 
     def messages(self, ending):
         settings = self.settings
@@ -331,6 +333,18 @@ def objective(settings, params, samples):
 # ---- curves, divergence, interrupts
 
 
+def cannot_overflow(params, layer_sizes, X):
+    """Whether no number on the way of a row through the network can be infinite.
+
+    With no weight above w >= 1 and no input of n above x >= 1, no output is above
+    (n + 1) w x, whatever the activation.
+    """
+    w = max(float(params.max()), -float(params.min()), 1)  # NaN where one is
+    scale = math.prod(float(n + 1) * w for n in layer_sizes[:-1])
+    values = X.data if issparse(X) else X.ravel()
+    return scale < float(np.finfo(X.dtype).max) and all_finite(values, scale)
+
+
 def record(history, figures):
     """Set the last value of curves; one that is new has NaN before it."""
     for name, value in figures.items():
@@ -339,14 +353,14 @@ def record(history, figures):
         history[name][-1] = float(value)
 
 
-def check_finite(settings, epoch, loss, is_finite, X):
+def check_finite(settings, epoch, is_finite, X):
     """Stop a run that has diverged."""
-    if math.isfinite(loss) and is_finite:
+    if is_finite:
         return
     rate = f"learning_rate_init (it is {settings.learning_rate_init}) or "
     raise ValueError(
-        f"Training diverged in epoch {epoch + 1}: the loss or a weight is no longer "
-        f"finite. Lower {'' if settings.solver == 'lbfgs' else rate}"
+        f"Training diverged in epoch {epoch + 1}: the loss, a weight or a moment is no "
+        f"longer finite. Lower {'' if settings.solver == 'lbfgs' else rate}"
         f"alpha (it is {settings.alpha}), or bring the features to a similar scale, "
         f"for example with StandardScaler: {widest(X)}."
     )

@@ -1,6 +1,5 @@
 """Validation data: what is held out, and the score that is watched."""
 
-from copy import copy
 from math import ceil
 from numbers import Real
 
@@ -27,7 +26,7 @@ def hold_out(clf, samples, seed):
         raise ValueError(
             "early_stopping=True cannot hold out validation_fraction="
             f"{clf.validation_fraction} of each class (True is {clf.classes_[1]}): "
-            f"{error} Give X_val and y_val, or more rows."
+            f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows."
         ) from error
     rows.sort()
     others.sort()
@@ -49,7 +48,8 @@ def make_scorer(clf, samples, layer_sizes):
     A scorer that is known by its name sees the labels 0 and 1, and so knows which is
     positive; a callable sees the classes.
     """
-    seen = copy(clf)
+    seen = object.__new__(type(clf))  # as a copy, but what it is made of stands checked
+    vars(seen).update(vars(clf))
     vars(seen).pop("feature_names_in_", None)  # X has become an array
     scorer = clf.scoring
     if isinstance(scorer, str):

@@ -157,6 +157,10 @@ def test_bad_data_in_predictions_are_named(fitted, Xy, method, change, message):
         ({"classes": {0, 1}}, r"classes must have one dimension, got shape \(\)"),
         ({"classes": [[0, 1]]}, r"classes must have one dimension, got shape \(1, 2\)"),
         ({"classes": [None, 1]}, "Classes must be of one kind"),
+        (
+            {"classes": np.array([0, 1], object)},
+            "classes must be an array of numbers.*int",
+        ),
         ({"classes": [1, 2]}, r"y must hold the classes \[1 2\] only, got \[0\]"),
     ],
 )
@@ -263,3 +267,71 @@ def test_bad_parameter_is_named_and_changes_nothing(fitted, Xy, name, value):
     with pytest.raises(ValueError, match=name):
         fitted.partial_fit(*Xy)
     assert state(fitted) == before
+
+
+# ---- at the limits of numbers
+
+
+@pytest.mark.parametrize("name", ["alpha", "learning_rate_init", "power_t", "tol"])
+def test_an_int_that_is_no_float_is_named(Xy, name):
+    with pytest.raises(ValueError, match=f"{name} is too large"):
+        BinaryMLPClassifier(**{name: 10**400}).fit(*Xy)
+
+
+@pytest.mark.parametrize(
+    ("params", "arguments", "message"),
+    [
+        ({}, {"X": [[0], [10**400]]}, "X.* is too large: int too large"),
+        ({}, {"X_val": [[10**400]], "y_val": [0]}, "X_val .*is too large"),
+        ({}, {"sample_weight": [1, 10**400]}, "sample_weight must hold numbers: int"),
+        ({"class_weight": {0: 10**400}}, {}, "class_weight must hold numbers: int"),
+    ],
+)
+def test_data_with_an_int_that_is_no_float_are_named(params, arguments, message):
+    arguments = {"X": [[0], [1]], "y": [0, 1]} | arguments
+    with pytest.raises(ValueError, match=message):
+        BinaryMLPClassifier(**params).fit(**arguments)
+
+
+def test_a_product_of_weights_that_overflows_is_named(Xy):
+    clf = BinaryMLPClassifier(class_weight={0: 1e308})
+    with pytest.raises(
+        ValueError, match="sample_weight times class_weight must be fin"
+    ):
+        clf.fit(*Xy, np.full(60, 10))
+
+
+def test_weights_of_partial_fit_have_a_finite_sum(Xy):
+    weight = np.full(60, 1e308)
+    BinaryMLPClassifier().fit(*Xy, weight)  # which scales them
+    with pytest.raises(ValueError, match=r"sample_weight.* must have a finite sum"):
+        BinaryMLPClassifier().partial_fit(*Xy, weight, classes=[0, 1])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
+def test_rows_that_overflow_in_the_dtype_of_the_weights_are_refused(Xy, method):
+    X, y = Xy
+    clf = BinaryMLPClassifier(warm_start=True, random_state=0)
+    clf.fit(X.astype(np.float32), y)
+    arguments = (X * 1e300,) if method == "predict" else (X * 1e300, y)
+    with pytest.raises(ValueError, match=r"infinity or a value too large .*float32"):
+        getattr(clf, method)(*arguments)
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+def test_rows_whose_logit_overflows_are_refused(Xy, activation):
+    X, y = Xy
+    clf = BinaryMLPClassifier((4,), activation, random_state=0).fit(X, y)
+    clf.coefs_[0] *= 10
+    assert np.isfinite(clf.predict_proba(X * 1e300)).all()
+    predictions = clf.predict, clf.predict_proba, clf.predict_log_proba
+    for predict in (*predictions, lambda X: clf.loss_and_gradients(X, y)):
+        with pytest.raises(ValueError, match=r"X is too large for .*float64"):
+            predict(X / np.abs(X).max() * 1.7e308)
+
+
+def test_weights_whose_product_overflows_are_refused(Xy):
+    clf = BinaryMLPClassifier((4,), "identity", random_state=0).fit(*Xy)
+    clf.coefs_ = [np.full_like(W, 1e200) for W in clf.coefs_]
+    with pytest.raises(ValueError, match=r"X is too large for .* a result overflows"):
+        clf.input_gradients(Xy[0])

@@ -37,6 +37,23 @@ def test_learning_rates_follow_their_formulas():
         assert_allclose(rates, expected)
 
 
+@pytest.mark.unconverged
+def test_rates_that_overflow_are_0_or_diverge(Xy):
+    clf = BinaryMLPClassifier(learning_rate="invscaling", power_t=1e4, momentum=0)
+    weights = clf.set_params(max_iter=1, random_state=0).fit(*Xy).coefs_[0]
+    assert_array_equal(clf.set_params(max_iter=2).fit(*Xy).coefs_[0], weights)
+    clf.set_params(solver="adam", beta_1=0.999, beta_2=0, learning_rate_init=1e307)
+    with pytest.raises(ValueError, match="diverged"):
+        clf.fit(*Xy)
+
+
+@pytest.mark.unconverged
+def test_epsilon_is_not_0_in_float32(Xy):
+    X, y = np.zeros((60, 5), np.float32), Xy[1]  # no gradient for the weights
+    clf = BinaryMLPClassifier((), solver="adam", alpha=0, epsilon=1e-300)
+    assert np.isfinite(clf.fit(X, y).predict_proba(X)).all()
+
+
 def test_cosine_falls_over_all_epochs_step_by_step(Xy, monkeypatch):
     seen = []
     monkeypatch.setitem(

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbinnet import BinaryMLPClassifier
 from skbinnet._network import ACTIVATIONS
-from skbinnet._training import check_finite, record
+from skbinnet._training import cannot_overflow, check_finite, record
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 
@@ -124,14 +124,43 @@ def test_divergence_of_the_last_step_is_seen(Xy):
         clf.fit(*Xy)
 
 
+def test_a_row_that_overflows_after_the_last_step_is_seen():
+    # The step of the third makes the weight too large for the second.
+    X, y = np.array([[0], [1e308], [-100]]), np.ones(3)
+    clf = BinaryMLPClassifier((), alpha=0, momentum=0, batch_size=1, shuffle=False)
+    clf.coefs_, clf.intercepts_ = [np.ones((1, 1))], [np.full(1, 40.0)]
+    with pytest.raises(ValueError, match="diverged"):
+        clf.partial_fit(X, y, classes=[0, 1])
+    clf.partial_fit(X[:2], y[:2], classes=[0, 1]).predict(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_cannot_overflow_does_not(sign, dtype):
+    # Two layers of ones, biases 1: 3 features of size x give 3 (3 x + 1) + 1.
+    params, sizes = np.full(16, sign, dtype), [3, 3, 1]
+    x = np.finfo(dtype).max / 16
+    assert cannot_overflow(params, sizes, np.full((1, 3), 0.9 * x, dtype))
+    assert not cannot_overflow(params, sizes, np.full((1, 3), -2 * x, dtype))
+    assert not cannot_overflow(params * dtype(x), sizes, np.zeros((1, 3), dtype))
+    assert not cannot_overflow(params * dtype(np.nan), sizes, np.zeros((1, 3), dtype))
+
+
+def test_moments_that_overflow_are_seen(Xy):
+    # The square of the gradient is infinite; the step would be 0 for ever.
+    clf = BinaryMLPClassifier((), solver="adam", alpha=1e160, max_iter=1)
+    with pytest.raises(ValueError, match="a moment is no longer finite"):
+        clf.fit(*Xy)
+
+
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_infinite_weights_behind_a_dead_unit_are_seen(solver):
     # The loss is finite where relu maps minus infinity to 0.
     settings = SimpleNamespace(solver=solver, learning_rate_init=0.1, alpha=0.5)
     X = np.array([[0, 100], [0, -100.0]])
-    check_finite(settings, 0, 0.7, True, X)
+    check_finite(settings, 0, True, X)
     with pytest.raises(ValueError, match=r"epoch 3.*alpha \(it is 0\.5") as error:
-        check_finite(settings, 2, 0.7, False, X)
+        check_finite(settings, 2, False, X)
     assert "deviation is 100, of feature 1" in str(error.value)
     assert ("learning_rate_init (it is 0.1)" in str(error.value)) == (solver == "sgd")
 
