@@ -68,6 +68,7 @@ def descend(run):
 def take_epoch(run):
     """Take every minibatch once; returns what end_epoch takes."""
     settings, state = run.settings, run.state
+    run.is_within_epoch = True
     n_batches = -(-len(run.rows) // settings.batch_size)
     with np.errstate(
         over="ignore"
@@ -90,7 +91,6 @@ def take_epoch(run):
     return loss / run.total_weight, correct / run.total_weight, is_finite
 
 
-def bias_correction(settings, steps):
 def learning_rates(run, n_batches):
     """The learning rate of each step of the epoch that begins."""
     settings, state = run.settings, run.state
@@ -103,6 +103,7 @@ def learning_rates(run, n_batches):
     return rates
 
 
+def bias_correction(settings, steps):
     """sqrt(1 - beta_2^step) / (1 - beta_1^step), step = 1, 2, ... (Kingma and Ba)."""
     return np.sqrt(1 - settings.beta_2**steps) / (1 - settings.beta_1**steps)
 
@@ -119,6 +120,7 @@ def minimise_lbfgs(run):
 
     def objective(x):
         nonlocal figures
+        run.is_within_epoch = True
         params[:] = x
         loss, penalty, accuracy = loss_and_gradient(
             run.network, params, *run.arrays, grad

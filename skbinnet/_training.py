@@ -155,7 +155,7 @@ def train(settings, state, samples, rows, validation=None, tasks=None):
         try:
             ending = SOLVERS[settings.solver](run)
         except KeyboardInterrupt:  # raised by a callback, or a second Ctrl-C
-            if run.n_epochs == 0 or run.interrupts:
+            if run.is_within_epoch or run.n_epochs == 0 or run.interrupts:
                 raise
             run.interrupts.append(signal.SIGINT)
     if run.interrupts:
@@ -180,6 +180,7 @@ class Run:
         self.optimizer = settings.optimizer
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.n_epochs = 0  # complete ones
+        self.is_within_epoch = False  # weights and curves may then be of two epochs
         self.limit = None  # what lbfgs says of its end
         self.began = time.perf_counter()
         self.best = None
@@ -196,6 +197,7 @@ class Run:
         for curve in history.values():
             curve.append(math.nan)
         record(history, {"loss": loss, "accuracy": accuracy})
+        self.is_within_epoch = False
         if self.validation is not None:
             record(history, self.validation.figures(state.params))
         if self.settings.verbose:
@@ -276,7 +278,8 @@ class Run:
             which = "the best epoch" if settings.early_stopping else "that epoch"
             yield (
                 f"Training was interrupted in epoch {self.n_epochs} of "
-                f"{settings.max_iter} and keeps the weights of {which}."
+                f"{settings.max_iter} and keeps the weights of {which}. A search "
+                "around it goes on."
             )
             return
         if ending is Ending.LIMIT and settings.solver == "lbfgs":
@@ -330,9 +333,6 @@ def objective(settings, params, samples):
     return loss + penalty, grad
 
 
-# ---- curves, divergence, interrupts
-
-
 def cannot_overflow(params, layer_sizes, X):
     """Whether no number on the way of a row through the network can be infinite.
 
@@ -343,6 +343,9 @@ def cannot_overflow(params, layer_sizes, X):
     scale = math.prod(float(n + 1) * w for n in layer_sizes[:-1])
     values = X.data if issparse(X) else X.ravel()
     return scale < float(np.finfo(X.dtype).max) and all_finite(values, scale)
+
+
+# ---- curves, divergence, interrupts
 
 
 def record(history, figures):
@@ -368,7 +371,9 @@ def check_finite(settings, epoch, is_finite, X):
 
 @contextmanager
 def noted_interrupts():
-    """A list that Ctrl-C fills, so that the epoch can be completed; twice raises.
+    """A list that Ctrl-C fills, so that the epoch can be completed.
+
+    Another Ctrl-C raises, if Python gets to run before the epoch ends.
 
     Only where Ctrl-C would raise KeyboardInterrupt here: in the main thread, and where
     nobody else handles the signal.
@@ -384,8 +389,8 @@ def noted_interrupts():
             raise KeyboardInterrupt
         interrupts.append(signum)
 
-    signal.signal(signal.SIGINT, note)
     try:
+        signal.signal(signal.SIGINT, note)
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
