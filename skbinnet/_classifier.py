@@ -35,6 +35,7 @@ from ._callbacks import (
     with_callbacks,
 )
 from ._conversion import from_mlp, to_mlp
+from ._loading import check_loaded
 from ._network import (
     ACTIVATIONS,
     BACKPROPS,
@@ -69,7 +70,6 @@ def knows_epochs(clf):
     return True
 
 
-class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 @contextmanager
 def overflow_is_refused():
     """Where a cast or product overflows: no warning, since infinity is not accepted."""
@@ -89,6 +89,7 @@ def refuse_overflow(*results):
         )
 
 
+class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multi-layer perceptron for two classes, trained by gradient descent.
 
     Fully connected layers with one sigmoid output. Training minimises
@@ -439,6 +440,10 @@ def refuse_overflow(*results):
         self.class_weight = class_weight
         self.init = init
 
+    def __setstate__(self, state):
+        check_loaded(state, type(self).__name__)
+        super().__setstate__(state)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -624,6 +629,11 @@ def refuse_overflow(*results):
         -------
         z : ndarray of shape (n_samples,)
             log(p / (1 - p)), where p is the probability of ``classes_[1]``.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described above, or so large that a logit overflows.
         """
         coefs, intercepts = self._layers()
         X = self._check_X(X, coefs[0].dtype)
@@ -631,11 +641,6 @@ def refuse_overflow(*results):
         refuse_overflow(z)
         return z
 
-
-        Raises
-        ------
-        ValueError
-            If `X` is not as described above, or so large that a logit overflows.
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
 
@@ -713,19 +718,19 @@ def refuse_overflow(*results):
         intercept_gradients : list of ndarray of shape (n_out,)
             dJ/db for each of `intercepts_`.
         """
+        self._check_params()
         coefs, intercepts = self._layers()
         X, y = self._check_X_y(X, y, going_on=True)
         samples, _ = self._samples(X, y, sample_weight)
         samples = scale_weights(samples)
         settings = self._settings(layer_sizes=sizes_of(coefs))
-        self._check_params()
         loss, grad = objective(settings, flatten(coefs, intercepts), samples)
+        refuse_overflow(grad, np.array([loss]))
         return loss, *unflatten(grad, settings.layer_sizes)
 
     def input_gradients(self, X):
         """Gradient of each row's logit with respect to the row.
 
-        refuse_overflow(grad, np.array([loss]))
         Its sign says where a feature pushes the prediction, its size how hard.
 
         Parameters
@@ -837,12 +842,12 @@ def refuse_overflow(*results):
         if not np.array_equal(classes, self.classes_):
             raise ValueError(message.format(self.classes_, classes))
 
+    @overflow_is_refused()
     def _samples(self, X, y, sample_weight, *watched):
         """Samples to train on, and samples to watch where there are any."""
         weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
         samples = make_samples(X, y, sample_weight, self.classes_, weights)
         if all(part is None for part in watched):
-    @overflow_is_refused()
             return samples, None
         X_val, y_val, sample_weight_val = watched
         if X_val is None or y_val is None:
@@ -870,14 +875,14 @@ def refuse_overflow(*results):
     def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
         """The weights as they stand, which a user may have set."""
         check_is_fitted(self, attributes)
+        used = (self.activation, ACTIVATIONS), (self.backprop, BACKPROPS)
+        if not all(isinstance(name, str) and name in table for name, table in used):
+            self._check_params()  # which takes as long as a prediction
         n_features = getattr(self, "n_features_in_", None)
         return check_layers(self.coefs_, self.intercepts_, n_features)
 
     # ---- training -------------------------------------------------------------------
 
-        used = (self.activation, ACTIVATIONS), (self.backprop, BACKPROPS)
-        if not all(isinstance(name, str) and name in table for name, table in used):
-            self._check_params()  # which takes as long as a prediction
     def _settings(self, X=None, **others):
         """The parameters as plain Python values, "auto" replaced by what it means."""
         rate = 0.003 if self.solver == "adam" else 0.03
@@ -894,15 +899,15 @@ def refuse_overflow(*results):
                 raise ValueError(f"{name} is too large: {error}.") from error
         if X is not None:
             values["batch_size"] = min(values["batch_size"], X.shape[0])
+            least = float(
+                np.finfo(X.dtype).tiny
+            )  # adam divides by it where a gradient is 0
+            values["epsilon"] = max(values["epsilon"], least)
         if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
             values["learning_rate"] = "constant"
         return Settings(**values)
 
     def _hidden_layer_sizes(self):
-            least = float(
-                np.finfo(X.dtype).tiny
-            )  # adam divides by it where a gradient is 0
-            values["epsilon"] = max(values["epsilon"], least)
         """As a list of int; np.asarray tells a sequence from a set or a nested one."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         if sizes.ndim > 1 or not all(

@@ -24,18 +24,19 @@ FITTED = [  # attributes that both have, the weights apart
 ]
 
 
-def to_mlp(clf, learning_rate_init):
+def to_mlp(clf, layers, learning_rate_init):
     """An MLPClassifier that predicts as clf does."""
     mlp = MLPClassifier()
     set_shared_params(clf, mlp)
-    mlp.n_layers_, mlp.n_outputs_ = len(clf.coefs_) + 1, 1
+    copy_fitted(clf, mlp, layers)
+    mlp.n_layers_, mlp.n_outputs_ = len(mlp.coefs_) + 1, 1
     mlp.out_activation_ = "logistic"
-    copy_fitted(clf, mlp)
     alpha = clf.alpha * rows_per_step(clf)
     mlp.set_params(alpha=alpha, learning_rate_init=learning_rate_init)
     if clf.learning_rate == "cosine":
         mlp.set_params(learning_rate="constant")
-    if getattr(mlp, "validation_scores_", None) is not None:
+    has_scores = getattr(mlp, "validation_scores_", None) is not None
+    if has_scores and "val_accuracy" in clf.history_:
         mlp.validation_scores_ = clf.history_["val_accuracy"].copy()
         mlp.best_validation_score_ = max(mlp.validation_scores_)
     mlp._label_binarizer = LabelBinarizer().fit(clf.classes_)
@@ -56,10 +57,11 @@ def from_mlp(mlp, clf):
     set_shared_params(mlp, clf)
     clf.best_loss_, clf.loss_curve_ = mlp.loss_, [mlp.loss_]  # lbfgs has none
     clf.validation_scores_ = clf.best_validation_score_ = None
-    copy_fitted(mlp, clf)
-    clf.set_params(scoring="accuracy", alpha=mlp.alpha / rows_per_step(clf))
+    copy_fitted(mlp, clf, (mlp.coefs_, mlp.intercepts_))
     unknown = [math.nan] * len(clf.loss_curve_)
     clf.history_ = {"loss": clf.loss_curve_, "accuracy": unknown}
+    clf._state = {}
+    clf.set_params(scoring="accuracy", alpha=mlp.alpha / rows_per_step(clf))
     if clf.validation_scores_ is not None:
         clf.history_["val_accuracy"] = clf.validation_scores_
     return clf
@@ -67,7 +69,7 @@ def from_mlp(mlp, clf):
 
 def rows_per_step(clf):
     """By which MLPClassifier divides alpha; 1 where nobody knows."""
-    n_epochs = len(getattr(clf, "loss_curve_", []))
+    n_epochs = len(getattr(clf, "history_", {}).get("loss", []))
     n_rows = getattr(clf, "t_", 0) / n_epochs if n_epochs else 0
     if clf.solver == "lbfgs":
         return n_rows or 1
@@ -81,10 +83,11 @@ def set_shared_params(source, target):
     target.set_params(**{name: params[name] for name in params if name in shared})
 
 
-def copy_fitted(source, target):
+def copy_fitted(source, target, layers):
     """Copy what fitting left."""
-    target.coefs_ = [W.copy() for W in source.coefs_]
-    target.intercepts_ = [b.copy() for b in source.intercepts_]
+    coefs, intercepts = layers
+    target.coefs_ = [W.copy() for W in coefs]
+    target.intercepts_ = [b.copy() for b in intercepts]
     for name in FITTED:
         if hasattr(source, name):
             value = getattr(source, name)

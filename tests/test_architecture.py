@@ -11,7 +11,8 @@ import skbinnet
 
 PACKAGE = Path(skbinnet.__file__).parent
 LAYERS = ["_sgd_fast", "_samples", "_network", "_solvers", "_training"]
-KNOW_SKLEARN = ["_validation", "_callbacks", "_conversion", "_classifier", "_display"]
+KNOW_SKLEARN = ["_validation", "_callbacks", "_loading", "_conversion", "_classifier"]
+KNOW_SKLEARN += ["_display"]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}
 SOURCES = sorted(PACKAGE.glob("_*.py"))
@@ -44,6 +45,27 @@ def test_scikit_learn_is_known_at_the_top_only(path):
 def test_nothing_optional_is_imported():
     code = f"import skbinnet, sys; sys.exit(not {OPTIONAL}.isdisjoint(sys.modules))"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+def test_no_connection_is_opened():
+    code = """
+import sys
+
+def refuse(event, arguments):
+    if event.startswith("socket."):
+        raise AssertionError(event)
+
+sys.addaudithook(refuse)
+from skbinnet import BinaryMLPClassifier
+X, y = [[0.0], [1.0]], ["no", "yes"]
+BinaryMLPClassifier(max_iter=1).fit(X, y).predict_proba(X)
+try:
+    __import__("socket").socket()
+except AssertionError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True)
+    assert done.stdout.split() == [b"refused"], done.stderr.decode()
 
 
 def test_three_libraries_are_all_that_is_needed():
