@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds the compiled core with the sanitizers of GCC and runs its tests on it:
+#     sh tests/sanitize.sh [arguments of pytest]
+# The copy of the package lies in a temporary folder; libasan's quarantine is kept small.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python}
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+cp -r "$here/skbinnet" "$here/tests" "$here/pyproject.toml" "$build"
+cd "$build"
+rm -f skbinnet/_sgd_fast.*.so
+include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+"$python" -m cython skbinnet/_sgd_fast.pyx -o core.c
+gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno \
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+    -DPy_LIMITED_API=0x030B0000 -I"$include" -Iskbinnet core.c \
+    -o skbinnet/_sgd_fast.abi3.so -lm
+if [ $# = 0 ]; then
+    set -- tests/test_sgd_fast.py tests/test_network.py tests/test_training.py \
+        tests/test_solvers.py tests/test_oracles.py
+fi
+# libstdc++: libasan looks for __cxa_throw when it starts, long before scipy brings it.
+# --capture=sys leaves the report of a sanitizer on the screen.
+LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) \
+$(gcc -print-file-name=libstdc++.so)" \
+    ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 \
+    UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$build" \
+    "$python" -m pytest -q -p no:cacheprovider -p no:faulthandler --capture=sys "$@"
