@@ -48,7 +48,7 @@ def make_scorer(clf, samples, layer_sizes):
     A scorer that is known by its name sees the labels 0 and 1, and so knows which is
     positive; a callable sees the classes.
     """
-    seen = object.__new__(type(clf))  # as a copy, but what it is made of stands checked
+    seen = object.__new__(type(clf))  # a copy, but unlike copy() it checks nothing
     vars(seen).update(vars(clf))
     vars(seen).pop("feature_names_in_", None)  # X has become an array
     scorer = clf.scoring
