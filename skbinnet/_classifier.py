@@ -899,9 +899,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 raise ValueError(f"{name} is too large: {error}.") from error
         if X is not None:
             values["batch_size"] = min(values["batch_size"], X.shape[0])
-            least = float(
-                np.finfo(X.dtype).tiny
-            )  # adam divides by it where a gradient is 0
+            # adam divides by it where a gradient is 0.
+            least = float(np.finfo(X.dtype).tiny)
             values["epsilon"] = max(values["epsilon"], least)
         if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
             values["learning_rate"] = "constant"

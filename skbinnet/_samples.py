@@ -31,9 +31,9 @@ def arrays_of(samples):
     return as_rows(samples.X), samples.y, samples.sample_weight
 
 
-def is_finite(X):
-    """Whether no value of contiguous or CSR rows is NaN or infinite."""
-    return all_finite((X.data if issparse(X) else X).ravel())
+def is_finite(X, scale=1):
+    """Whether no value of contiguous or CSR rows, times scale, is NaN or infinite."""
+    return all_finite((X.data if issparse(X) else X).ravel(), scale)
 
 
 def is_plain(clf, X, dtypes, reset):

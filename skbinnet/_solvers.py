@@ -70,9 +70,8 @@ def take_epoch(run):
     settings, state = run.settings, run.state
     run.is_within_epoch = True
     n_batches = -(-len(run.rows) // settings.batch_size)
-    with np.errstate(
-        over="ignore"
-    ):  # an infinite rate diverges, an infinite divisor gives 0
+    # An infinite rate diverges, an infinite divisor gives a rate of 0.
+    with np.errstate(over="ignore"):
         rates = learning_rates(run, n_batches)
     order = run.rows.copy()
     if settings.shuffle:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from scipy.special import entr
 
 from ._network import BLOCK_ROWS, logits, make_network, unflatten
-from ._samples import arrays_of, largest_std
-from ._sgd_fast import Method, Optimizer, all_finite, evaluate, loss_and_gradient
+from ._samples import arrays_of, is_finite, largest_std
+from ._sgd_fast import Method, Optimizer, evaluate, loss_and_gradient
 from ._solvers import LEAST_RATE, SOLVERS, Ending
 
 FEW_ROWS = 20  # the loss of fewer says little about what was learned
@@ -186,12 +185,12 @@ class Run:
         self.best = None
         self.best_score = self.score_to_beat()
 
-    def end_epoch(self, loss, accuracy, is_finite):
+    def end_epoch(self, loss, accuracy, are_finite):
         """Check, record and tell; returns why the run should end, or None."""
         state, history = self.state, self.state.history
         X = self.samples.X
-        is_finite = is_finite and math.isfinite(loss)
-        check_finite(self.settings, self.n_epochs, is_finite, X)
+        is_sound = are_finite and math.isfinite(loss)
+        check_finite(self.settings, self.n_epochs, is_sound, X)
         self.n_epochs += 1
         state.t += len(self.rows)
         for curve in history.values():
@@ -266,11 +265,11 @@ class Run:
         if self.best is not None:
             self.state.params[:], self.state.moments[:], self.state.n_steps = self.best
         settings, state, X = self.settings, self.state, self.samples.X
-        is_finite = all_finite(state.moments.ravel())
+        is_sound = is_finite(state.moments)
         if not cannot_overflow(state.params, settings.layer_sizes, X):
             layers = unflatten(state.params, settings.layer_sizes)
-            is_finite &= all_finite(logits(*layers, settings.activation, X))
-        check_finite(settings, self.n_epochs - 1, is_finite, X)
+            is_sound &= is_finite(logits(*layers, settings.activation, X))
+        check_finite(settings, self.n_epochs - 1, is_sound, X)
 
     def messages(self, ending):
         settings = self.settings
@@ -341,8 +340,7 @@ def cannot_overflow(params, layer_sizes, X):
     """
     w = max(float(params.max()), -float(params.min()), 1)  # NaN where one is
     scale = math.prod(float(n + 1) * w for n in layer_sizes[:-1])
-    values = X.data if issparse(X) else X.ravel()
-    return scale < float(np.finfo(X.dtype).max) and all_finite(values, scale)
+    return scale < float(np.finfo(X.dtype).max) and is_finite(X, scale)
 
 
 # ---- curves, divergence, interrupts
@@ -356,9 +354,9 @@ def record(history, figures):
         history[name][-1] = float(value)
 
 
-def check_finite(settings, epoch, is_finite, X):
+def check_finite(settings, epoch, is_sound, X):
     """Stop a run that has diverged."""
-    if is_finite:
+    if is_sound:
         return
     rate = f"learning_rate_init (it is {settings.learning_rate_init}) or "
     raise ValueError(
