@@ -2,12 +2,12 @@
 Grid search on a cluster
 ========================
 
-One search, first in this process, then in those of Dask or Ray, which joblib reaches
-through its backends. Each fit is a task of its own, and the scores are the same.
+The same search runs first in this process, then in worker processes of Dask or Ray,
+through a joblib backend. Each fit is a separate task, and the scores are the same.
 """
 
 # %%
-# A search with two scorers: the log-loss, and the process in which a fit is scored.
+# The search has two scorers: the log-loss, and the id of the process that scores a fit.
 import argparse
 import os
 
@@ -36,18 +36,18 @@ def search(X, y):
 
 
 def per_fit(search, name):
-    """What a scorer said of each fit: one row per fold."""
+    """Return the results of one scorer for every fit, with one row per fold."""
     folds = range(search.n_splits_)
     return np.array([search.cv_results_[f"split{i}_test_{name}"] for i in folds])
 
 
 # %%
-# The engines. Each starts two processes and ends them, unless Dask gets an address.
+# Each backend starts and stops two worker processes, unless Dask is given an address.
 def search_on_dask(X, y, scheduler=None):
     from distributed import Client
 
-    here = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    client = Client(scheduler) if scheduler else Client(**here)
+    opts = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    client = Client(scheduler) if scheduler else Client(**opts)
     with client, parallel_config("dask", n_jobs=-1):
         return search(X, y)
 
@@ -64,17 +64,17 @@ def search_on_ray(X, y):
 
 
 # %%
-# The comparison. On other CPUs than this one the last bits may differ.
+# Compare both searches. If the workers have another CPU, the last bits may differ.
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--scheduler", help="address of a running Dask scheduler")
-    parser.add_argument("--ray", action="store_true", help="Ray instead of Dask")
+    parser.add_argument("--ray", action="store_true", help="use Ray instead of Dask")
     args = parser.parse_args()
     data = load_breast_cancer(return_X_y=True)
     local = search(*data)
-    far = search_on_ray(*data) if args.ray else search_on_dask(*data, args.scheduler)
-    processes = {int(process) for process in per_fit(far, "process").flat}
-    print(f"fits in the processes {sorted(processes)}, asked for in {os.getpid()}")
-    print(f"best parameters as here: {far.best_params_ == local.best_params_}")
-    same = np.array_equal(per_fit(far, "log_loss"), per_fit(local, "log_loss"))
-    print(f"score of every fit as here, bit for bit: {same}")
+    remote = search_on_ray(*data) if args.ray else search_on_dask(*data, args.scheduler)
+    processes = {int(process) for process in per_fit(remote, "process").flat}
+    print(f"search in process {os.getpid()}, fits in processes {sorted(processes)}")
+    print(f"same best parameters: {remote.best_params_ == local.best_params_}")
+    same = np.array_equal(per_fit(remote, "log_loss"), per_fit(local, "log_loss"))
+    print(f"same score of every fit, bit for bit: {same}")

@@ -2,13 +2,13 @@
 Learning from a stream of blocks
 ================================
 
-Two processes of Dask compute and scale a table, block by block, while the network in
-this one learns from the blocks that are ready. The whole table is never in memory.
+Two Dask processes compute and scale a table block by block, while the network in this
+process learns from the blocks that are ready. The whole table is never in memory.
 """
 
 # %%
-# The table: blocks of 2000 rows, drawn with the number of the block as the seed. The
-# last column is the label: whether the first two features are on the same side of 5.
+# The table has blocks of 2000 rows; the seed of a block is its number. The last column
+# is the label. It is 1 if the first two features are on the same side of 5.
 import argparse
 import os
 from collections import deque
@@ -30,24 +30,24 @@ def draw(block_id):
 
 
 def scale(block, mean, std):
-    """The rows to learn from, their labels, and the process that scaled them."""
+    """Return the scaled features, the labels and the id of this process."""
     return (block[:, :-1] - mean) / std, block[:, -1], os.getpid()
 
 
 # %%
-# The cluster works on the next blocks, at most `window`, while this one is learned.
+# While the network learns from a block, the cluster computes up to `window` more.
 def stream(client, table, mean, std, window=4):
     blocks = table.to_delayed().ravel()
-    asked = (client.compute(delayed(scale)(b, mean, std)) for b in blocks)
-    ahead = deque(islice(asked, window))
-    while ahead:
-        block = ahead.popleft().result()
-        ahead.extend(islice(asked, 1))
+    futures = (client.compute(delayed(scale)(b, mean, std)) for b in blocks)
+    pending = deque(islice(futures, window))
+    while pending:
+        block = pending.popleft().result()
+        pending.extend(islice(futures, 1))
         yield block
 
 
 def learn(blocks, verbose=False):
-    """The network, and the processes that its blocks come from."""
+    """Return the trained network and the ids of the processes that sent blocks."""
     clf, processes = BinaryMLPClassifier(random_state=0), set()
     for i, (X, y, process) in enumerate(blocks, start=1):
         clf.partial_fit(X, y, classes=[0, 1])
@@ -66,15 +66,15 @@ def learn_from(client):
 
 
 # %%
-# From the cluster, and from NumPy alone: the weights are the same.
+# Learn from the cluster, then from NumPy alone. The weights are the same.
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--scheduler", help="address of a running Dask scheduler")
     scheduler = parser.parse_args().scheduler
-    here = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with Client(scheduler) if scheduler else Client(**here) as client:
+    opts = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with Client(scheduler) if scheduler else Client(**opts) as client:
         clf, processes, mean, std = learn_from(client)
-    print(f"blocks from the processes {sorted(processes)}, learned in {os.getpid()}")
+    print(f"process {os.getpid()} learned the blocks of processes {sorted(processes)}")
     alone, _ = learn(scale(draw((i, 0)), mean, std) for i in range(N_BLOCKS))
     same = all(map(np.array_equal, clf.coefs_, alone.coefs_))
-    print(f"weights as without the cluster, bit for bit: {same}")
+    print(f"same weights without the cluster, bit for bit: {same}")

@@ -2,12 +2,12 @@
 Breast cancer: one network, two backward passes
 ===============================================
 
-A teaching network with ten hidden units learns to tell benign from malignant tumours,
-once by each backward pass; then the defaults do. Validation data are watched all along.
+A small network learns to tell benign from malignant tumours, once with each backward
+pass, and is compared with the defaults. Validation data are scored after each epoch.
 """
 
 # %%
-# Data: 80 % to train on, 20 % to watch and to test, every feature scaled.
+# Train on 80 % of the rows, use 20 % for validation and testing; scale all features.
 import time
 import warnings
 
@@ -28,8 +28,8 @@ scaler = StandardScaler().fit(X_train)
 X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
 
 # %%
-# Ten relu units, all weights and biases drawn from N(0, 1), plain gradient descent. It
-# ends after 80 epochs whether or not they still improve.
+# Ten relu units are trained by plain gradient descent, from weights and biases drawn
+# from N(0, 1), for 80 epochs whether or not the loss still improves.
 warnings.simplefilter("ignore", ConvergenceWarning)
 lesson = {
     "hidden_layer_sizes": (10,),
@@ -49,7 +49,7 @@ models = {
 }
 
 # %%
-# Train each, and test it.
+# Train and test each model.
 for name, model in models.items():
     start = time.perf_counter()
     model.fit(X_train, y_train, X_val=X_test, y_val=y_test)
@@ -62,18 +62,18 @@ for name, model in models.items():
     print(f"  confusion matrix  {confusion_matrix(y_test, y_pred).tolist()}")
 
 # %%
-# Both backward passes take the same steps: their weights differ by rounding only.
+# Both backward passes take the same steps, so their weights differ only by rounding.
 loop, matrix = (
     models[name].coefs_ + models[name].intercepts_ for name in ("loop", "matrix")
 )
 difference = max(np.abs(a - b).max() for a, b in zip(loop, matrix, strict=True))
-print(f"greatest difference between the weights of loop and matrix: {difference:.1e}")
+print(f"largest difference between the weights of loop and matrix: {difference:.1e}")
 
 # %%
-# Loss and accuracy per epoch.
+# Plot the loss and the accuracy of each epoch.
 display = TrainingCurvesDisplay.from_estimator(models["matrix"], name="lesson")
 TrainingCurvesDisplay.from_estimator(
     models["defaults"], name="defaults", ax=display.ax_
 )
 display.figure_.savefig("plot_breast_cancer.png", dpi=150)
-print("curves saved as plot_breast_cancer.png")
+print("picture saved as plot_breast_cancer.png")

@@ -1,13 +1,14 @@
 """
-Watch it learn
-==============
+Watch the training with callbacks
+=================================
 
-scikit-learn's callbacks (1.9 or newer) hear of each epoch. ProgressBar shows how far a
-fit or a search has come; one of our own keeps the networks of some epochs to draw them.
+scikit-learn's callbacks (1.9 or newer) are called in each epoch. ProgressBar shows the
+progress of a fit or a search; a custom callback keeps the networks of some epochs.
 """
 
 # %%
-# Rows on two spirals, which take some epochs to tell apart. The bar needs rich.
+# The rows lie on two spirals, which take some epochs to separate. ProgressBar needs the
+# package rich.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.callback import ProgressBar
@@ -25,7 +26,7 @@ X = np.column_stack([np.cos(angle + np.pi * y), np.sin(angle + np.pi * y)])
 X = X * angle[:, None] + rng.normal(scale=0.2, size=(1000, 2))
 
 # %%
-# A search: a bar for each task, down to the fits, whose bars go on epoch by epoch.
+# A search shows a bar for each task; the bar of a fit advances epoch by epoch.
 clf = BinaryMLPClassifier((64, 64), solver="adam", max_iter=100, random_state=0)
 search = GridSearchCV(
     make_pipeline(StandardScaler(), clf),
@@ -36,15 +37,15 @@ search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
 print(f"accuracy {search.best_score_:.3f} with {search.best_params_}")
 
 # %%
-# A callback has four methods. This one keeps what the estimator was after some epochs.
-# If `on_fit_task_end` returned True, the fit would end.
+# A callback has four methods. This one keeps copies of the estimator after some epochs.
+# If `on_fit_task_end` returned True, the fit would stop.
 
 
 class Snapshots:
-    """The estimator as it is after some epochs, by epoch."""
+    """Keep the estimator as it is after each of the given epochs."""
 
     def __init__(self, epochs):
-        self.epochs, self.taken = epochs, {}
+        self.epochs, self.by_epoch = epochs, {}
 
     def setup(self, estimator, context):
         pass
@@ -55,19 +56,19 @@ class Snapshots:
     def on_fit_task_end(self, estimator, context, *, fitted_estimator):
         epoch = context.task_id + 1
         if context.task_name == "epoch" and epoch in self.epochs:
-            self.taken[epoch] = fitted_estimator
+            self.by_epoch[epoch] = fitted_estimator
 
     def teardown(self, estimator, context):
         pass
 
 
 # %%
-# The same network, epoch by epoch.
+# Plot the same network after 1, 5, 20 and 100 epochs.
 snapshots = Snapshots([1, 5, 20, 100])
 X = StandardScaler().fit_transform(X)
 clf.set_callbacks(snapshots).fit(X, y)
 figure, axes = plt.subplots(1, 4, figsize=(13, 3.5), layout="constrained")
-for ax, (epoch, fitted) in zip(axes, snapshots.taken.items(), strict=True):
+for ax, (epoch, fitted) in zip(axes, snapshots.by_epoch.items(), strict=True):
     style = {"response_method": "predict_proba", "cmap": "RdBu_r", "alpha": 0.6}
     DecisionBoundaryDisplay.from_estimator(fitted, X, ax=ax, **style)
     ax.scatter(*X.T, c=y, cmap="RdBu_r", s=4)

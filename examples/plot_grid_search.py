@@ -2,12 +2,13 @@
 Grid search over a Pipeline
 ===========================
 
-Each candidate is a StandardScaler and a network, so no fold sees the scale of its test
-rows. A fit takes about ten milliseconds, the whole search some seconds.
+Each candidate is a Pipeline of a StandardScaler and a network, so in each fold the
+scaler sees only the training rows. A fit takes about ten milliseconds, the whole search
+a few seconds.
 """
 
 # %%
-# The grid: layers, strength of the penalty, learning rate.
+# Search over the hidden layers, the strength of the penalty and the learning rate.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -37,12 +38,12 @@ for name, value in search.best_params_.items():
     print(f"  {name.split('__')[1]} = {value}")
 
 # %%
-# A notebook shows each part of the search, with its parameters, what fitting left, and
-# links to the documentation.
+# A notebook shows each part of the search with its parameters, its fitted attributes
+# and links to the documentation.
 search
 
 # %%
-# Log-loss of every candidate: one panel for each choice of layers.
+# Plot the log-loss of every candidate, with one panel for each choice of layers.
 scores = -search.cv_results_["mean_test_score"]
 results = {
     tuple(params.values()): score

@@ -1,14 +1,14 @@
 """
-Larger than memory
-==================
+Data larger than memory
+=======================
 
-The rows lie in a file; partial_fit takes them chunk by chunk. With a checkpoint after
-each chunk a run that was interrupted goes on as if it had not been, to the last bit.
+The rows are in a file, and partial_fit learns from them chunk by chunk. Training that
+is interrupted resumes from a checkpoint and ends with the same weights, bit for bit.
 """
 
 # %%
-# A file of 80 MB stands for one of 80 GB: of a memory map only the rows that are used
-# come into memory.
+# A file of 80 MB stands in for one of 80 GB: with a memory map, only the rows that are
+# used are loaded into memory.
 import os
 import tempfile
 
@@ -32,19 +32,19 @@ for rows in chunks:
     scaler.partial_fit(X[rows])
 
 # %%
-# Two passes. A checkpoint is written aside and then put in place, so that there always
-# is a whole one.
+# Train for two passes over the file. A checkpoint is written to a temporary file, which
+# then replaces the last checkpoint, so that a complete one always exists.
 
 
 def train(checkpoint, interrupt_at=None):
-    """Go on from the checkpoint, if there is one; returns the classifier."""
+    """Train from the checkpoint, if it exists, and return the classifier."""
     clf, scale = BinaryMLPClassifier(learning_rate_init=0.002, random_state=0), scaler
     done = 0
     if os.path.exists(checkpoint):
         clf, scale, done = joblib.load(checkpoint)
     for number, rows in list(enumerate(chunks * 2))[done:]:
         if number == interrupt_at:
-            raise KeyboardInterrupt  # as Ctrl-C does
+            raise KeyboardInterrupt  # as if by Ctrl-C
         clf.partial_fit(scale.transform(X[rows]), y[rows], classes=[0, 1])
         joblib.dump((clf, scale, number + 1), f"{checkpoint}.new")
         os.replace(f"{checkpoint}.new", checkpoint)
@@ -55,18 +55,19 @@ def train(checkpoint, interrupt_at=None):
 
 whole = train(f"{folder.name}/whole.joblib")
 try:
-    train(f"{folder.name}/broken.joblib", interrupt_at=63)
+    train(f"{folder.name}/resumed.joblib", interrupt_at=63)
 except KeyboardInterrupt:
     print("interrupted after 63 chunks")
-resumed = train(f"{folder.name}/broken.joblib")
+resumed = train(f"{folder.name}/resumed.joblib")
 assert all(map(np.array_equal, whole.coefs_, resumed.coefs_))
-print("the resumed run has the weights of the other, to the last bit")
+print("both runs end with the same weights, bit for bit")
 
 # %%
-# The loss on each chunk, before its steps: the resumed run keeps to the other's track.
+# Plot the loss of each chunk before the network learns from it. The curves of both runs
+# coincide.
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 steps, curve = np.arange(2 * len(chunks)) + 1, resumed.loss_curve_
-ax.plot(steps, whole.loss_curve_, linewidth=5, alpha=0.4, label="without a break")
+ax.plot(steps, whole.loss_curve_, linewidth=5, alpha=0.4, label="uninterrupted")
 ax.plot(steps[:63], curve[:63], "C1", label="before the interruption")
 ax.plot(steps[63:], curve[63:], "C3", label="resumed")
 ax.axvline(63.5, color="k", linestyle=":")

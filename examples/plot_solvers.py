@@ -1,13 +1,13 @@
 """
-Solvers, and when to stop
-=========================
+Solvers and early stopping
+==========================
 
-The same network is trained by each solver on few rows, so that it overfits in time. On
-the right, early stopping watches the ROC AUC of rows that it holds out.
+Each solver trains the same network on few rows, so that it eventually overfits. Early
+stopping ends training when the ROC AUC of held-out rows no longer improves.
 """
 
 # %%
-# Two moons with a good deal of noise, and eight features that say nothing.
+# The data are two noisy moons with eight uninformative features added.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_moons
@@ -23,10 +23,10 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Each solver with all its epochs, and with a rule that ends it. L-BFGS takes all rows
-# at once: an iteration of it counts as an epoch. Left, the ROC AUC of the test rows
-# after each epoch; right, that of the held-out rows, until the run was ended. A dot is
-# the epoch whose weights were kept.
+# Train with each solver, once without and once with early stopping. L-BFGS uses all
+# rows in each iteration, which counts as an epoch. The left plot shows the ROC AUC of
+# the test rows after each epoch, the right plot that of the held-out rows until
+# training stopped. A dot marks the epoch whose weights were kept.
 solvers = {
     "sgd": {"learning_rate_init": 0.05},
     "adam": {"learning_rate_init": 0.01},
@@ -50,13 +50,14 @@ for name, options in solvers.items():
     best = 1 + int(np.argmax(curve))
     axes[1].plot(best, stopped.best_validation_score_, "k.")
 
-    for kind, clf in (("all epochs", model), ("early stopping", stopped)):
+    for kind, clf in (("without", model), ("with", stopped)):
         auc = roc_auc_score(y_test, clf.decision_function(X_test))
-        print(f"{name}, {kind}: {clf.n_iter_} epochs, ROC AUC of the test {auc:.3f}")
+        print(f"{name} {kind} early stopping: {clf.n_iter_} epochs, ROC AUC {auc:.3f}")
 
-axes[0].set(title="all epochs", xlabel="epoch", ylabel="ROC AUC", xscale="log")
-axes[1].set(title="early stopping, held-out rows", xlabel="epoch")
+axes[0].set(title="test rows, without early stopping", xscale="log", ylabel="ROC AUC")
+axes[1].set(title="held-out rows, with early stopping")
 for ax in axes:
+    ax.set_xlabel("epoch")
     ax.legend()
 figure.savefig("plot_solvers.png", dpi=150)
 print("picture saved as plot_solvers.png")
