@@ -1,4 +1,4 @@
-"""Sphinx: the README, the gallery, the API reference and the other pages as a site."""
+"""Build the website from the README, the gallery, the API reference and these pages."""
 
 import re
 
@@ -22,7 +22,7 @@ html_title = f"skbinnet {version}"
 html_sidebars = {"**": []}
 html_show_sourcelink = False
 default_role = "literal"
-smartquotes = False  # links into the page look for its text
+smartquotes = False  # text fragments in links must match the text of the page
 templates_path = ["templates"]
 numpydoc_show_class_members = False
 sphinx_gallery_conf = {
@@ -36,13 +36,13 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
-# In the site the HTML representation of an estimator leads to this site.
+# On the website, the HTML representation of an estimator links to the same website.
 template = skbinnet.BinaryMLPClassifier._doc_link_template
 skbinnet.BinaryMLPClassifier._doc_link_template = "../" + template.split("/stable/")[1]
 
 
 def link_to_scikit_learn(app, env, node, contnode):
-    """A link to the reference of scikit-learn, whose addresses follow from names."""
+    """Link a name of scikit-learn to its page in the reference of scikit-learn."""
     target = node["reftarget"]
     if not target.startswith("sklearn."):
         return None
@@ -51,7 +51,7 @@ def link_to_scikit_learn(app, env, node, contnode):
 
 
 def link_to_gallery(app, path, page, content):
-    """From the README's links to scripts make links to their pages."""
+    """Turn links to scripts in the README into links to their gallery pages."""
     content[0] = re.sub(r"\(examples/(plot_\w+)\.py\)", r"(gallery/\1)", content[0])
 
 
