@@ -1,4 +1,4 @@
-"""What skbinnet is measured beside: other libraries, and the matrix products alone."""
+"""What skbinnet is compared with: other libraries, and the matrix products alone."""
 
 import importlib.util
 import sys
@@ -14,12 +14,12 @@ def is_installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-# ---- the floor
+# ---- a lower bound: the matrix products alone
 
 
 @cache
 def compiled_products():
-    """products.pyx, compiled once; needs Cython, setuptools and a C compiler."""
+    """Compile products.pyx, which needs Cython, setuptools and a C compiler."""
     import pyximport
 
     pyximport.install(build_dir=tempfile.mkdtemp())
@@ -30,33 +30,34 @@ def compiled_products():
 
 
 def products_alone(layer_sizes, n_rows, batch_size, n_epochs, dtype=np.float64):
-    """The products of matrices in a fit of these sizes, last minibatches included.
+    """Return a function that computes the matrix products of a fit of these sizes.
 
-    Those of the output layer, whose weights are a vector, are left out.
+    An incomplete last minibatch is included. The products of the output layer are left
+    out, since its weights are a vector.
     """
     layer_products = compiled_products().layer_products
-    n_full, rest = divmod(n_rows, batch_size)
-    work = []
-    for rows, n_times in ((batch_size, n_full * n_epochs), (rest, n_epochs)):
+    n_full, n_rest = divmod(n_rows, batch_size)
+    calls = []
+    for size, n_times in ((batch_size, n_full * n_epochs), (n_rest, n_epochs)):
         for i, (n_in, n_out) in enumerate(pairwise(layer_sizes)):
-            if rows == 0 or n_out == 1:
+            if size == 0 or n_out == 1:
                 continue
-            a, W = np.ones((rows, n_in), dtype), np.zeros((n_in, n_out), dtype)
-            z, grad = np.zeros((rows, n_out), dtype), np.zeros((n_in, n_out), dtype)
-            work.append((a, W, z, grad, i == 0, n_times))
+            a, W = np.ones((size, n_in), dtype), np.zeros((n_in, n_out), dtype)
+            z, grad = np.zeros((size, n_out), dtype), np.zeros((n_in, n_out), dtype)
+            calls.append((a, W, z, grad, i == 0, n_times))
 
     def run():
-        for arguments in work:
+        for arguments in calls:
             layer_products(*arguments)
 
     return run
 
 
-# ---- other libraries: plain minibatch descent, one hidden layer of rectified units
+# ---- other libraries: plain minibatch gradient descent, one hidden layer of relu units
 
 
 def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
-    """The whole fit as one compiled program; compiled before it is measured."""
+    """Return a fit by JAX as one compiled program, compiled before it is measured."""
     import jax
     import jax.numpy as jnp
 
@@ -65,7 +66,7 @@ def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
     n_batches = -(-n_rows // batch_size)
     X, y = jnp.asarray(X, dtype), jnp.asarray(y, dtype)
     rng = np.random.RandomState(0)
-    first = (
+    initial = (
         jnp.asarray(rng.normal(size=(n_features, n_units)) * 0.1, dtype),
         jnp.zeros(n_units, dtype),
         jnp.asarray(rng.normal(size=n_units) * 0.1, dtype),
@@ -86,7 +87,7 @@ def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
     def epoch(params, key):
         order = jax.random.permutation(key, n_rows)
         rows = jnp.resize(order, (n_batches, batch_size))
-        weight = jnp.arange(n_batches * batch_size) < n_rows  # what resize repeated
+        weight = jnp.arange(n_batches * batch_size) < n_rows  # 0 for the repeated rows
         weight = weight.reshape(rows.shape).astype(dtype)
         params, losses = jax.lax.scan(step, params, (rows, weight))
         return params, losses.mean()
@@ -96,14 +97,14 @@ def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
         return jax.lax.scan(epoch, params, jax.random.split(key, n_epochs))
 
     def run():
-        jax.block_until_ready(fit(first, jax.random.key(0)))
+        jax.block_until_ready(fit(initial, jax.random.key(0)))
 
     run()
     return run
 
 
 def torch_loop(X, y, n_units, batch_size, n_epochs, dtype):
-    """The loop that its tutorials show."""
+    """Return a fit by the training loop of PyTorch's tutorials."""
     import torch
 
     torch.set_num_threads(1)
@@ -128,7 +129,7 @@ def torch_loop(X, y, n_units, batch_size, n_epochs, dtype):
 
 
 def skorch_fit(X, y, n_units, batch_size, n_epochs, dtype):
-    """Its classifier for two classes, silent and without validation."""
+    """Return a fit by skorch's binary classifier, without output and validation."""
     import torch
     from skorch import NeuralNetBinaryClassifier
 

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: cdivision=True
-"""The matrix products of a fit, and nothing else, by the BLAS that scipy brings."""
+"""The matrix products of a fit alone, computed with SciPy's BLAS."""
 
 from cython cimport floating
 from scipy.linalg.cython_blas cimport dgemm, sgemm
@@ -25,7 +25,10 @@ def layer_products(
     bint is_first,
     Py_ssize_t n_times,
 ):
-    """z = a W, grad = a' z and, but for the first layer, a = z W', n_times each."""
+    """Compute z = a W, grad = a' z and, except in the first layer, a = z W'.
+
+    The computation is repeated n_times.
+    """
     cdef int n_rows = a.shape[0], n_in = a.shape[1], n_out = W.shape[1]
     with nogil:
         for _ in range(n_times):

@@ -1,4 +1,4 @@
-"""What a run of the benchmark leaves: a Markdown table, a JSON file and a picture."""
+"""Write the benchmark results as a Markdown table, a JSON file and a picture."""
 
 import json
 import os
@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = ["skbinnet", "scikit-learn", "numpy", "scipy", "jax", "torch", "skorch"]
 
 
-def write(works, folder):
+def write(benchmarks, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), "works": works}
+    report = {"machine": machine(), "benchmarks": benchmarks}
     (folder / "benchmark.json").write_text(json.dumps(report, indent=1) + "\n")
     (folder / "benchmark.md").write_text(markdown(report))
     try:
@@ -18,7 +18,7 @@ def write(works, folder):
     except ImportError:
         print("No picture: matplotlib is not installed.")
         return
-    figure = picture(plt, works)
+    figure = picture(plt, benchmarks)
     figure.savefig(folder / "benchmark.png", dpi=150)
 
 
@@ -49,54 +49,51 @@ def version_of(name):
         return None
 
 
-def in_words(figure, unit):
-    """3 significant digits, seconds in a unit that fits."""
+def format_value(value, unit):
+    """Format a value with 3 significant digits, and seconds in a suitable unit."""
     if unit == "s":
         sizes = {"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-        unit = next((unit for unit in sizes if figure >= sizes[unit]), "ns")
-        figure /= sizes[unit]
-    return f"{figure:.3g} {unit}"
+        unit = next((unit for unit in sizes if value >= sizes[unit]), "ns")
+        value /= sizes[unit]
+    return f"{value:.3g} {unit}"
 
 
 def markdown(report):
     lines = ["# Benchmark", ""]
     lines += [", ".join(f"{name} {value}" for name, value in report["machine"].items())]
-    lines += ["", "Medians, and quartiles in brackets. Ratios are of medians.", ""]
-    lines += ["| # | work | subject | figure |", "|---|---|---|---|"]
-    for work in report["works"]:
-        threads = "" if work["threads"] is None else ", one thread"
-        head = f"{work['number']} | {work['title']}{threads}"
-        for name, (low, median, high) in work["figures"].items():
-            low, median, high = (in_words(f, work["unit"]) for f in (low, median, high))
+    lines += ["", "The ratios below are ratios of medians.", ""]
+    lines += ["| # | benchmark | case | median (quartiles) |", "|---|---|---|---|"]
+    for benchmark in report["benchmarks"]:
+        threads = "" if benchmark["threads"] is None else ", one thread"
+        head = f"{benchmark['number']} | {benchmark['title']}{threads}"
+        for name, values in benchmark["cases"].items():
+            low, median, high = (format_value(v, benchmark["unit"]) for v in values)
             lines.append(f"| {head} | {name} | {median} ({low} to {high}) |")
             head = " | "
     lines += ["", "| # | ratio | measured | target | met |", "|---|---|---|---|---|"]
-    for work in report["works"]:
-        for name, value, sign, bound, is_met in work["targets"]:
-            met = "yes" if is_met else "no"
-            line = (
-                f"| {work['number']} | {name} | {value:.3g} | {sign} {bound} | {met} |"
-            )
-            lines.append(line)
-    absent = sorted({line for work in report["works"] for line in work["absent"]})
-    lines += ["", *(f"Left out: {line}." for line in absent)]
+    for benchmark in report["benchmarks"]:
+        for name, value, sign, bound, is_met in benchmark["targets"]:
+            cells = [benchmark["number"], name, f"{value:.3g}", f"{sign} {bound}"]
+            lines.append(f"| {' | '.join(cells)} | {'yes' if is_met else 'no'} |")
+    left_out = {line for entry in report["benchmarks"] for line in entry["left_out"]}
+    lines += ["", *(f"Left out: {line}." for line in sorted(left_out))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def picture(plt, works):
-    """How many times faster than MLPClassifier, a bar for each work."""
+def picture(plt, benchmarks):
+    """Plot how many times faster than MLPClassifier skbinnet is in each benchmark."""
     bars = []
-    for work in works:
-        for name, value, sign, _, _ in work["targets"]:
+    for benchmark in benchmarks:
+        for name, value, sign, _, _ in benchmark["targets"]:
             if sign == ">=" and name.startswith("MLPClassifier"):
-                _, *which = name.split("skbinnet")[-1].split(", ")
-                bars.append((", ".join([work["title"], *which]), value))
+                _, *options = name.split("skbinnet")[-1].split(", ")
+                bars.append((", ".join([benchmark["title"], *options]), value))
     fig, ax = plt.subplots(figsize=(9, 0.45 * len(bars) + 1), layout="constrained")
     labels, values = zip(*bars[::-1], strict=True) if bars else ((), ())
-    drawn = ax.barh(range(len(bars)), values)
-    ax.bar_label(drawn, [f"{value:.3g}" for value in values], padding=3)
+    container = ax.barh(range(len(bars)), values)
+    ax.bar_label(container, [f"{value:.3g}" for value in values], padding=3)
     ax.set_yticks(range(len(bars)), labels, fontsize="small")
-    ax.set(xscale="log", xlabel="times as fast as MLPClassifier")
+    ax.set(xscale="log", xlabel="speed-up over MLPClassifier")
     ax.margins(x=0.15)
     ax.axvline(1, color="black", linewidth=0.8)
     return fig

@@ -1,14 +1,15 @@
-"""Measure skbinnet beside other libraries and beside the matrix products alone.
+"""Compare skbinnet with other libraries and with the matrix products alone.
 
     python examples/benchmarks/run.py [--only 3 8a] [--rounds 3] [--output FOLDER]
 
-Needs the extra "benchmark" for all subjects; whoever is not installed is left out, with
-a line that says so. Writes benchmark.md, benchmark.json and benchmark.png.
+The extra "benchmark" installs all libraries that are compared. A library that is not
+installed is left out, and the report says so. The results are written to benchmark.md,
+benchmark.json and benchmark.png.
 """
 
 import os
 
-# XLA reads these when it starts.
+# XLA reads this variable when it starts.
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 )
@@ -21,81 +22,85 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from report import write
+from suite import BENCHMARKS
 from threadpoolctl import threadpool_limits
-from works import WORKS
 
-SHORT = 0.1  # seconds that a quick subject is repeated for in each round
-LONG = 60  # seconds after which no further round begins
+MIN_ROUND_SECONDS = 0.1  # in each round, a quick case is repeated for this long
+MAX_SECONDS = 60  # after this time, a benchmark starts no further round
 
 
 def sample(run):
-    """Figures of one round: several of a subject that is quick."""
-    figures, start = [], time.perf_counter()
-    while not figures or time.perf_counter() - start < SHORT:
+    """Measure a case for one round, several times if it is quick."""
+    values, start = [], time.perf_counter()
+    while not values or time.perf_counter() - start < MIN_ROUND_SECONDS:
         begin = time.perf_counter()
-        figure = run()
+        value = run()
         elapsed = time.perf_counter() - begin
-        figures.append(figure if isinstance(figure, float) else elapsed)
-    return figures
+        values.append(value if isinstance(value, float) else elapsed)
+    return values
 
 
-def measure(work, max_rounds):
-    """Figures by subject; the subjects take turns, forwards and backwards."""
-    figures = {name: [] for name in work.subjects}
+def measure(benchmark, max_rounds):
+    """Measure all cases; every second round takes them in reverse order."""
+    values = {name: [] for name in benchmark.cases}
     start = time.perf_counter()
-    limits = nullcontext() if work.threads is None else threadpool_limits(work.threads)
-    with limits:
-        for i in range(min(max_rounds, work.max_rounds)):
-            for name in list(figures)[:: 1 if i % 2 == 0 else -1]:
-                figures[name] += sample(work.subjects[name])
-            if time.perf_counter() - start > LONG:
+    threads = benchmark.threads
+    with nullcontext() if threads is None else threadpool_limits(threads):
+        for i in range(min(max_rounds, benchmark.max_rounds)):
+            for name in list(values)[:: 1 if i % 2 == 0 else -1]:
+                values[name] += sample(benchmark.cases[name])
+            if time.perf_counter() - start > MAX_SECONDS:
                 break
-    return figures
+    return values
 
 
-def quartiles(figures):
-    """Lower quartile, median and upper quartile."""
-    if len(figures) == 1:
-        return figures * 3
-    return statistics.quantiles(figures, n=4, method="inclusive")
+def quartiles(values):
+    """Return the lower quartile, the median and the upper quartile."""
+    if len(values) == 1:
+        return values * 3
+    return statistics.quantiles(values, n=4, method="inclusive")
 
 
 def results(numbers, max_rounds):
-    """Run the works; yields what the report needs of each."""
+    """Run the benchmarks and yield the entry of each for the report."""
     for number in numbers:
-        work = WORKS[number]()
-        figures = measure(work, max_rounds)
-        figures = {name: quartiles(some) for name, some in figures.items()}
-        medians = {name: median for name, (_, median, _) in figures.items()}
+        benchmark = BENCHMARKS[number]()
+        cases = {
+            name: quartiles(values)
+            for name, values in measure(benchmark, max_rounds).items()
+        }
+        medians = {name: median for name, (_, median, _) in cases.items()}
         targets = []
-        for target in work.targets:
+        for target in benchmark.targets:
             value = target.value(medians)
             if value is not None:
-                row = str(target), value, target.sign, target.bound
-                targets.append((*row, target.is_met(value)))
+                entry = str(target), value, target.sign, target.bound
+                targets.append((*entry, target.is_met(value)))
                 print(
                     f"{number:5} {target}: {value:.3g} ({target.sign} {target.bound})"
                 )
-        for line in work.absent:
+        for line in benchmark.left_out:
             print(f"{number:5} left out: {line}")
         yield {
             "number": number,
-            "title": work.title,
-            "threads": work.threads,
-            "unit": work.unit,
-            "figures": figures,
+            "title": benchmark.title,
+            "threads": benchmark.threads,
+            "unit": benchmark.unit,
+            "cases": cases,
             "targets": targets,
-            "absent": work.absent,
+            "left_out": benchmark.left_out,
         }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
-    parser.add_argument("--rounds", type=int, default=100, help="at most so many")
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS)
+    )
+    parser.add_argument("--rounds", type=int, default=100, help="at most this many")
     parser.add_argument("--output", type=Path, default=Path())
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # runs that end early are meant to
+    warnings.simplefilter("ignore")  # many fits stop early on purpose
     os.environ["PYTHONWARNINGS"] = "ignore"
     write(list(results(options.only, options.rounds)), options.output)
 

@@ -1,4 +1,4 @@
-"""The works that are measured: who does them, and what should come out."""
+"""The benchmarks: the cases that each compares, and the targets to meet."""
 
 import os
 import subprocess
@@ -21,13 +21,13 @@ from sklearn.preprocessing import StandardScaler
 from skbinnet import BinaryMLPClassifier
 
 OURS, LOOP, MLP = "skbinnet", "skbinnet, loop", "MLPClassifier"
-PRODUCTS, JAX = "the products alone", "JAX, one compiled scan"
-COMPILER = ["Cython", "setuptools"]  # and one for C
+PRODUCTS, JAX = "matrix products alone", "JAX, one compiled scan"
+COMPILER = ["Cython", "setuptools"]  # a C compiler is needed too
 
 
 @dataclass
 class Target:
-    """A bound of the ratio of two medians, or of one where `under` is None."""
+    """A bound for the ratio of two medians, or for one median if `under` is None."""
 
     over: str
     under: str | None
@@ -35,7 +35,7 @@ class Target:
     bound: float
 
     def value(self, medians):
-        """None where somebody was not there."""
+        """Return the ratio or median, or None if a case was left out."""
         if self.over not in medians or self.under not in (None, *medians):
             return None
         return medians[self.over] / (medians[self.under] if self.under else 1)
@@ -48,24 +48,24 @@ class Target:
 
 
 @dataclass
-class Work:
-    """Subjects are functions; a float that one returns is its figure, not its time."""
+class Benchmark:
+    """Cases are functions to time; if a case returns a float, that is its result."""
 
     title: str
-    subjects: dict
+    cases: dict
     targets: list
-    threads: int | None = 1  # of BLAS; None is as many as it likes
+    threads: int | None = 1  # number of BLAS threads; None is no limit
     unit: str = "s"
-    absent: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
     max_rounds: int = 7
 
     def add(self, name, packages, make, *arguments):
-        """A subject that needs packages which may not be there."""
+        """Add a case, or say that it is left out if packages are not installed."""
         missing = [p for p in packages if not peers.is_installed(p)]
         if missing:
-            self.absent.append(f"{name} (not installed: {', '.join(missing)})")
+            self.left_out.append(f"{name} (not installed: {', '.join(missing)})")
         else:
-            self.subjects[name] = make(*arguments)
+            self.cases[name] = make(*arguments)
 
 
 def faster(slow, fast, times):
@@ -80,7 +80,7 @@ def at_most(over, under, times):
 
 
 def table(n_rows, n_features, dtype=np.float64):
-    """A smooth curved border, and one label of ten that is wrong."""
+    """Make rows with a smooth, curved class boundary; one label in ten is wrong."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, n_features), dtype=dtype)
     z = X[:, :10].sum(axis=1) + X[:, 0] * X[:, 1] - X[:, 2] ** 2 + 1
@@ -94,7 +94,7 @@ def breast_cancer():
 
 
 def messages(n_rows=5574, n_words=20_000):
-    """TF-IDF of as many words as short text messages have, rare ones among them."""
+    """Make TF-IDF rows of texts as short as text messages, with rare words."""
     rng = np.random.default_rng(0)
     frequency = 1 / np.arange(10, n_words)
     words = rng.choice(n_words - 10, 20 * n_rows, p=frequency / frequency.sum())
@@ -134,10 +134,10 @@ def fit(model, X, y):
 # ---- the table
 
 
-def notebook():
+def lesson():
     X, y = breast_cancer()
-    work = Work(
-        "The notebook's fit: 455 x 30, (10,), batch 10, 80 epochs",
+    benchmark = Benchmark(
+        "Lesson: 455 x 30, (10,), batch 10, 80 epochs",
         {
             OURS: fit(ours(init="normal"), X, y),
             LOOP: fit(ours(init="normal", backprop="loop"), X, y),
@@ -151,48 +151,50 @@ def notebook():
             faster(MLP, LOOP, 100),
         ],
     )
-    sizes = 10, 10, 80  # units, rows of a minibatch, epochs
+    sizes = 10, 10, 80  # units, rows in a minibatch, epochs
     double, single = (X, y, *sizes, "float64"), (X, y, *sizes, "float32")
-    work.add(PRODUCTS, COMPILER, peers.products_alone, [30, 10, 1], len(X), 10, 80)
-    work.add(JAX, ["jax"], peers.jax_scan, *double)
-    work.add(f"{JAX}, float32", ["jax"], peers.jax_scan, *single)
-    work.add("PyTorch", ["torch"], peers.torch_loop, *double)
-    work.add("skorch", ["torch", "skorch"], peers.skorch_fit, *single)
-    return work
+    benchmark.add(PRODUCTS, COMPILER, peers.products_alone, [30, 10, 1], len(X), 10, 80)
+    benchmark.add(JAX, ["jax"], peers.jax_scan, *double)
+    benchmark.add(f"{JAX}, float32", ["jax"], peers.jax_scan, *single)
+    benchmark.add("PyTorch", ["torch"], peers.torch_loop, *double)
+    benchmark.add("skorch", ["torch", "skorch"], peers.skorch_fit, *single)
+    return benchmark
 
 
 def wide(batch_size, n_epochs, times_mlp, times_products):
-    subjects, targets = {}, []
+    cases, targets = {}, []
     options = {
         "hidden_layer_sizes": (100,),
         "batch_size": batch_size,
         "learning_rate_init": 0.1,
         "max_iter": n_epochs,
     }
-    work = Work(
+    benchmark = Benchmark(
         f"50,000 x 100, (100,), batch {batch_size}, {n_epochs} epochs",
-        subjects,
+        cases,
         targets,
     )
     for dtype in ("float64", "float32"):
         X, y = table(50_000, 100, dtype)
-        subjects[f"{OURS}, {dtype}"] = fit(ours(**options), X, y)
-        subjects[f"{MLP}, {dtype}"] = fit(mlp(**options), X, y)
+        cases[f"{OURS}, {dtype}"] = fit(ours(**options), X, y)
+        cases[f"{MLP}, {dtype}"] = fit(mlp(**options), X, y)
         sizes = batch_size, n_epochs, dtype
-        floor = f"{PRODUCTS}, {dtype}"
-        work.add(floor, COMPILER, peers.products_alone, [100, 100, 1], len(X), *sizes)
-        work.add(f"{JAX}, {dtype}", ["jax"], peers.jax_scan, X, y, 100, *sizes)
+        products = f"{PRODUCTS}, {dtype}"
+        benchmark.add(
+            products, COMPILER, peers.products_alone, [100, 100, 1], len(X), *sizes
+        )
+        benchmark.add(f"{JAX}, {dtype}", ["jax"], peers.jax_scan, X, y, 100, *sizes)
         targets += [
             faster(f"{MLP}, {dtype}", f"{OURS}, {dtype}", times_mlp),
-            at_most(f"{OURS}, {dtype}", floor, times_products),
+            at_most(f"{OURS}, {dtype}", products, times_products),
         ]
-    return work
+    return benchmark
 
 
 def wide_200():
-    work = wide(200, 3, 2, 1.25)
-    work.targets.append(faster(f"{OURS}, float64", f"{OURS}, float32", 1.7))
-    return work
+    benchmark = wide(200, 3, 2, 1.25)
+    benchmark.targets.append(faster(f"{OURS}, float64", f"{OURS}, float32", 1.7))
+    return benchmark
 
 
 def wide_20():
@@ -209,21 +211,23 @@ def deep():
         "alpha": 1e-4,
         "max_iter": 3,
     }
-    work = Work(
+    benchmark = Benchmark(
         "20,000 x 50, (64, 32), adam, batch 32, 3 epochs",
         {OURS: fit(ours(**options), X, y), MLP: fit(mlp(**options), X, y)},
         [faster(MLP, OURS, 20), at_most(OURS, PRODUCTS, 3)],
     )
-    work.add(PRODUCTS, COMPILER, peers.products_alone, [50, 64, 32, 1], len(X), 32, 3)
-    return work
+    benchmark.add(
+        PRODUCTS, COMPILER, peers.products_alone, [50, 64, 32, 1], len(X), 32, 3
+    )
+    return benchmark
 
 
 def text():
     X, y = messages()
     options = {"learning_rate_init": 0.1, "max_iter": 5}
-    return Work(
+    return Benchmark(
         f"Sparse text: {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz / X.shape[0]:.0f} words "
-        "a row, (10,), batch 10, 5 epochs",
+        "per row, (10,), batch 10, 5 epochs",
         {OURS: fit(ours(**options), X, y), MLP: fit(mlp(**options), X, y)},
         [faster(MLP, OURS, 100)],
         max_rounds=3,
@@ -232,8 +236,8 @@ def text():
 
 def defaults(n_rows, n_features):
     X, y = breast_cancer() if n_rows < 1000 else table(n_rows, n_features)
-    return Work(
-        f"Each one's defaults: {len(X):,} x {n_features}",
+    return Benchmark(
+        f"Defaults of each class: {len(X):,} x {n_features}",
         {
             OURS: fit(BinaryMLPClassifier(random_state=0), X, y),
             MLP: fit(MLPClassifier(random_state=0), X, y),
@@ -244,8 +248,8 @@ def defaults(n_rows, n_features):
 
 
 def linear():
-    least, most = "100,000 rows", "1,000,000 rows"
-    sizes = {least: 100_000, "300,000 rows": 300_000, most: 1_000_000}
+    fewest, most = "100,000 rows", "1,000,000 rows"
+    sizes = {fewest: 100_000, "300,000 rows": 300_000, most: 1_000_000}
     X, y = table(1_000_000, 20)
 
     def per_row(n_rows):
@@ -257,24 +261,24 @@ def linear():
 
         return run
 
-    return Work(
-        "The defaults, n x 20: time a row, 3 epochs",
+    return Benchmark(
+        "Defaults, n x 20, 3 epochs: time per row",
         {name: per_row(n_rows) for name, n_rows in sizes.items()},
-        [at_most(most, least, 1.15)],
+        [at_most(most, fewest, 1.15)],
     )
 
 
 def predict(n_rows):
     X, y = table(100_000, 100)
     model = ours(hidden_layer_sizes=(100,), max_iter=1).fit(X[:5000], y[:5000])
-    peer = model.to_sklearn()
+    converted = model.to_sklearn()
     rows = X[:n_rows]
     times = 3 if n_rows == 1 else 1.5
-    return Work(
+    return Benchmark(
         f"predict_proba: {n_rows:,} x 100, (100,)",
         {
             OURS: lambda: model.predict_proba(rows),
-            MLP: lambda: peer.predict_proba(rows),
+            MLP: lambda: converted.predict_proba(rows),
         },
         [faster(MLP, OURS, times)],
         threads=None,
@@ -290,7 +294,7 @@ from skbinnet import BinaryMLPClassifier
 
 def peak():
     status = Path("/proc/self/status")
-    if status.exists():  # Linux, where ru_maxrss begins with that of the parent
+    if status.exists():  # on Linux, ru_maxrss includes the peak of the parent process
         lines = dict(line.split(":") for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -323,7 +327,10 @@ print(*(name for name in sys.modules if name.startswith("sklearn")))
 
 
 def in_python(code, *arguments):
-    """What another interpreter prints; like an installed one, it keeps bytecode."""
+    """Run code in a new interpreter and return its output.
+
+    The interpreter may write bytecode, so later imports are as fast as usual.
+    """
     command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
     return subprocess.check_output(command, text=True, env=environment)
@@ -331,7 +338,7 @@ def in_python(code, *arguments):
 
 def memory():
     names = ["fit", "predict_proba"]
-    return Work(
+    return Benchmark(
         "Peak memory beyond the data: 1,000,000 x 100 float32, (100,)",
         {name: lambda name=name: float(in_python(MEMORY, name)) for name in names},
         [Target(name, None, "<=", 64) for name in names],
@@ -348,9 +355,9 @@ def search():
         "learning_rate_init": np.logspace(-3, -1, 6),
     }
     C = {"C": np.logspace(-3, 3, 48)}
-    some = {name: values[::3] for name, values in grid.items()}  # 3 x 2 of the 48
+    small_grid = {name: values[::3] for name, values in grid.items()}  # 3 x 2 of 48
 
-    def run(model, grid, share=1):
+    def run(model, grid, factor=1):
         step = type(model).__name__.lower()
         grid = {f"{step}__{name}": values for name, values in grid.items()}
         model = make_pipeline(StandardScaler(), model)
@@ -358,16 +365,16 @@ def search():
         def run():
             start = time.perf_counter()
             GridSearchCV(model, grid, cv=5).fit(X, y)
-            return (time.perf_counter() - start) * share
+            return (time.perf_counter() - start) * factor
 
         return run
 
-    return Work(
-        "GridSearchCV, 48 x 5 fits (of MLPClassifier 6 x 5, times 8)",
+    return Benchmark(
+        "GridSearchCV, 48 x 5 fits (MLPClassifier: time of 6 x 5 fits, times 8)",
         {
             OURS: run(ours(init="normal"), grid),
             "LogisticRegression": run(LogisticRegression(), C),
-            MLP: run(mlp(), some, share=8),
+            MLP: run(mlp(), small_grid, factor=8),
         },
         [at_most(OURS, "LogisticRegression", 2), faster(MLP, OURS, 40)],
         threads=None,
@@ -384,16 +391,16 @@ def threads(batch_size, n_units):
             with parallel_config(backend=backend, n_jobs=n_jobs):
                 Parallel()(delayed(clone(model).fit)(X, y) for _ in range(2))
 
-        run()  # whatever has to start has started
+        run()  # starts the workers before the measurement
         return run
 
-    one, two, bound = "one after the other", "in two threads", "in two processes"
-    return Work(
+    one, two = "one after the other", "in two threads"
+    return Benchmark(
         f"Two fits: 20,000 x 100, ({n_units},), batch {batch_size}, 4 epochs",
         {
             one: run("threading", 1),
             two: run("threading", 2),
-            bound: run("loky", 2),  # what the machine can do
+            "in two processes": run("loky", 2),  # for comparison; it has no target
         },
         [faster(one, two, 1.7)],
         threads=None,
@@ -402,8 +409,8 @@ def threads(batch_size, n_units):
 
 def importing():
     names = in_python(IMPORTED).split()
-    return Work(
-        "import skbinnet, beyond what it imports of scikit-learn",
+    return Benchmark(
+        "import skbinnet, after the parts of scikit-learn that it imports",
         {"import": lambda: float(in_python(IMPORT, *names))},
         [Target("import", None, "<=", 10)],
         threads=None,
@@ -411,8 +418,8 @@ def importing():
     )
 
 
-WORKS = {
-    "1, 2": notebook,
+BENCHMARKS = {
+    "1, 2": lesson,
     "3": wide_200,
     "4": wide_20,
     "5": deep,
