@@ -100,7 +100,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=100, help="at most this many")
     parser.add_argument("--output", type=Path, default=Path())
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # many fits stop early on purpose
+    warnings.simplefilter("ignore")  # some fits end before they converge, on purpose
     os.environ["PYTHONWARNINGS"] = "ignore"
     write(list(results(options.only, options.rounds)), options.output)
 

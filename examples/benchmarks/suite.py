@@ -119,12 +119,12 @@ PLAIN = {
 }
 
 
-def ours(**others):
-    return BinaryMLPClassifier(**PLAIN | others)
+def ours(**options):
+    return BinaryMLPClassifier(**PLAIN | options)
 
 
-def mlp(**others):
-    return MLPClassifier(**PLAIN | {"solver": "sgd"} | others)
+def mlp(**options):
+    return MLPClassifier(**PLAIN | {"solver": "sgd"} | options)
 
 
 def fit(model, X, y):
