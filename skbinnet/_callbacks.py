@@ -2,7 +2,7 @@
 
 from ._network import unflatten
 
-FIT_DEPTH = 3  # of fit below its caller, the wrapper between them included
+FIT_DEPTH = 3  # stacklevel at which fit warns its caller, past the wrapper of fit
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

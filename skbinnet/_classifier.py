@@ -1,22 +1,15 @@
-"""BinaryMLPClassifier: parameters, checks, labels, fit and predict."""
+"""BinaryMLPClassifier: parameters, fit and predict."""
 
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Integral, Real
-from zlib import crc32
 
 import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    check_random_state,
-)
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -24,8 +17,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import (
     FIT_DEPTH,
@@ -35,49 +27,40 @@ from ._callbacks import (
     with_callbacks,
 )
 from ._conversion import from_mlp, to_mlp
-from ._loading import check_loaded
+from ._inputs import (
+    check_X,
+    fit_samples,
+    loss_samples,
+    partial_fit_samples,
+    scale_weights,
+    split,
+)
 from ._network import (
     ACTIVATIONS,
     BACKPROPS,
     INITS,
+    check_hidden_layer_sizes,
     check_layers,
-    flatten,
     init_params,
     input_gradients,
-    logits,
-    sizes_of,
+    is_finite,
+    predict_logits,
     unflatten,
 )
-from ._samples import (
-    are_plain_labels,
-    cast_weights,
-    class_weights,
-    is_finite,
-    is_plain,
-    make_samples,
-    scale_weights,
-    two_classes,
-)
-from ._solvers import LEARNING_RATES, SOLVERS
-from ._training import OPTIONS, Settings, State, as_score, objective, train
-from ._validation import curve_name, hold_out, watch
+from ._solvers import HELD, SCHEDULES, SOLVERS
+from ._training import make_settings, make_state, objective, train
+from ._validation import Validation, check_scoring_param, find_scoring
 
 
-def knows_epochs(clf):
+def has_epochs(clf):
     """Whether partial_fit is there."""
-    if isinstance(clf.solver, str) and clf.solver == "lbfgs":
-        raise AttributeError('partial_fit needs solver="sgd" or "adam", got "lbfgs".')
+    solver = SOLVERS.get(clf.solver) if isinstance(clf.solver, str) else None
+    if solver is not None and not solver.is_stochastic:
+        others = [f'"{name}"' for name in SOLVERS if SOLVERS[name].is_stochastic]
+        raise AttributeError(
+            f'partial_fit needs solver={" or ".join(others)}, got "{clf.solver}".'
+        )
     return True
-
-
-@contextmanager
-def overflow_is_refused():
-    """Where a cast or product overflows: no warning, since infinity is not accepted."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield
-    except OverflowError as error:
-        raise ValueError(f"X, X_val or y is too large: {error}.") from error
 
 
 def refuse_overflow(*results):
@@ -87,6 +70,19 @@ def refuse_overflow(*results):
             f"X is too large for the weights: a result overflows {results[0].dtype}. "
             "Bring the features to a similar scale, for example with StandardScaler."
         )
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Give the estimator its attributes back, whatever is raised."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).update(before)
+        for name in set(vars(estimator)) - set(before):
+            delattr(estimator, name)
+        raise
 
 
 class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -340,7 +336,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "learning_rate": [StrOptions(set(LEARNING_RATES))],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [
             StrOptions({"auto"}),
             Interval(Real, 0, np.inf, closed="neither"),
@@ -440,10 +436,6 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.init = init
 
-    def __setstate__(self, state):
-        check_loaded(state, type(self).__name__)
-        super().__setstate__(state)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -513,32 +505,24 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         context = callback_context(self)
         with unchanged_on_error(self):
             self._check_params()
-            going_on = self.warm_start and hasattr(self, "coefs_")
-            told, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-            X, y = self._check_X_y(X, y, going_on)
-            if going_on and hasattr(self, "classes_"):
-                self._compare_classes(
-                    y,
-                    "warm_start can only be used where `y` has the same classes as in "
-                    "the previous call to fit. Previously got {}, `y` has {}",
-                )
-            else:
-                self.classes_ = two_classes(y)
-            settings = self._settings(X)
-            state = self._start(settings, X.dtype, going_on)
-            samples, val = self._samples(X, y, sample_weight, *watched)
-            rows = None
+            kept = self._kept() if self.warm_start else None
+            data, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+            dtype = kept and kept[0].dtype
+            samples, val = fit_samples(self, dtype, data, watched)
+            settings = make_settings(vars(self), self._layer_sizes(), samples.X)
+            state = self._begin(settings, samples.X.dtype, kept)
             if self.early_stopping and val is None:
-                rows, val = hold_out(self, samples, state.seed())
-            samples = scale_weights(samples, rows)
-            tasks = context and Tasks(self, context, *told, settings.layer_sizes)
-            outcome = self._train(settings, state, samples, rows, val, tasks)
+                samples, val = split(self, samples, state.seed())
+            else:
+                samples = scale_weights(samples)
+            tasks = context and Tasks(self, context, *data, settings.layer_sizes)
+            outcome = self._train(settings, state, samples, val, tasks)
             self.n_iter_ = outcome.n_epochs
         for message in outcome.messages:
             warnings.warn(message, ConvergenceWarning, stacklevel=FIT_DEPTH)
         return self
 
-    @available_if(knows_epochs)
+    @available_if(has_epochs)
     def partial_fit(
         self,
         X,
@@ -585,35 +569,18 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._check_params()
-            if isinstance(self.class_weight, str):
-                raise ValueError(
-                    f"class_weight={self.class_weight!r} needs all rows at once; for "
-                    "partial_fit give the weights as a dict."
-                )
-            is_first = not hasattr(self, "classes_")
-            if is_first and classes is None:
-                raise ValueError(
-                    "classes must be given in the first call to partial_fit."
-                )
-            going_on = hasattr(self, "coefs_")
-            X, y = self._check_X_y(X, y, going_on)
-            if is_first:
-                self.classes_ = two_classes(classes)
-            elif classes is not None:
-                self._compare_classes(
-                    classes,
-                    "partial_fit goes on from an earlier call and needs the same "
-                    "classes: expected {}, got {}.",
-                )
-            settings = self._settings(X, max_iter=1, early_stopping=False)
-            if self.learning_rate == "cosine":  # of a run whose end nobody knows
-                settings.learning_rate = "constant"
-            state = self._start(settings, X.dtype, going_on)
-            watched = X_val, y_val, sample_weight_val
-            samples, val = self._samples(X, y, sample_weight, *watched)
-            outcome = self._train(settings, state, cast_weights(samples), None, val)
+            kept = self._kept()
+            data, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+            dtype = kept and kept[0].dtype
+            samples, val = partial_fit_samples(self, dtype, data, classes, watched)
+            params = vars(self) | {"max_iter": 1, "early_stopping": False}
+            settings = make_settings(params, self._layer_sizes(), samples.X)
+            if settings.schedule.has_horizon:
+                settings.schedule = HELD
+            state = self._begin(settings, samples.X.dtype, kept)
+            outcome = self._train(settings, state, samples, val)
             self.n_iter_ = getattr(self, "n_iter_", 0) + 1
-        if outcome.was_interrupted:  # the loop around this call is meant
+        if outcome.was_interrupted:  # so that a loop around this call ends
             raise KeyboardInterrupt
         return self
 
@@ -635,9 +602,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If `X` is not as described above, or so large that a logit overflows.
         """
-        coefs, intercepts = self._layers()
-        X = self._check_X(X, coefs[0].dtype)
-        z = logits(coefs, intercepts, self.activation, X, self._check_finite)
+        params, layer_sizes = self._layers()
+        X = check_X(self, X, params.dtype)
+        z = predict_logits(params, layer_sizes, self.activation, X)
         refuse_overflow(z)
         return z
 
@@ -719,14 +686,12 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             dJ/db for each of `intercepts_`.
         """
         self._check_params()
-        coefs, intercepts = self._layers()
-        X, y = self._check_X_y(X, y, going_on=True)
-        samples, _ = self._samples(X, y, sample_weight)
-        samples = scale_weights(samples)
-        settings = self._settings(layer_sizes=sizes_of(coefs))
-        loss, grad = objective(settings, flatten(coefs, intercepts), samples)
+        params, layer_sizes = self._layers()
+        samples = loss_samples(self, params.dtype, X, y, sample_weight)
+        settings = make_settings(vars(self), layer_sizes, samples.X)
+        loss, grad = objective(settings, params, samples)
         refuse_overflow(grad, np.array([loss]))
-        return loss, *unflatten(grad, settings.layer_sizes)
+        return loss, *unflatten(grad, layer_sizes)
 
     def input_gradients(self, X):
         """Gradient of each row's logit with respect to the row.
@@ -743,10 +708,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         gradients : ndarray of shape (n_samples, n_features)
             d `decision_function` / d feature.
         """
-        coefs, intercepts = self._layers()
-        X = self._check_X(X, coefs[0].dtype)
-        self._check_finite(X)
-        grad = input_gradients(coefs, intercepts, self.activation, self.backprop, X)
+        params, layer_sizes = self._layers()
+        X = check_X(self, X, params.dtype)
+        grad = input_gradients(params, layer_sizes, self.activation, self.backprop, X)
         refuse_overflow(grad)
         return grad
 
@@ -755,12 +719,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def to_sklearn(self):
         """An MLPClassifier with the same weights, for whatever knows that class.
 
-        Its probabilities have the same bits, where the rows are C-contiguous or CSR, of
-        the weights' dtype, and few enough to be predicted in one block: the widest
-        layer's units times the rows may be 2^18. `alpha` is multiplied by the rows of a
-        minibatch, since MLPClassifier divides it by them; "cosine" becomes "constant",
-        at the same rate; its validation scores are accuracies; what it does not know
-        is left out.
+        Its probabilities are the same to rounding: to 1e-12, relative, in float64, and
+        to 1e-5 in float32. `alpha` is multiplied by the number of rows in a minibatch,
+        because MLPClassifier divides it by that; "cosine" becomes "constant", at the
+        same rate; the validation scores become accuracies; parameters that
+        MLPClassifier does not have are left out.
 
         Returns
         -------
@@ -768,9 +731,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             A fitted estimator.
         """
         self._check_params()
-        layers = self._layers()
-        settings = self._settings(layer_sizes=sizes_of(layers[0]))
-        return to_mlp(self, layers, settings.learning_rate_init)
+        return to_mlp(self, unflatten(*self._layers()))
 
     @classmethod
     def from_sklearn(cls, mlp):
@@ -798,196 +759,82 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         return from_mlp(mlp, cls())
 
-    # ---- from user data to samples -------------------------------------------------
+    # ---- what the methods above share
 
     def _check_params(self):
+        """Raise ValueError where a parameter is not as described above."""
         params = {name: getattr(self, name) for name in self._parameter_constraints}
         name = type(self).__name__
         validate_parameter_constraints(self._parameter_constraints, params, name)
-        if self.scoring != "loss":
-            get_scorer(self.scoring)
-
-    def _check_X_y(self, X, y, going_on):
-        """A fresh run takes the dtype of X, a later one keeps that of the weights."""
-        dtypes = [np.float64, np.float32]
-        if going_on:
-            dtypes = [self._layers(("coefs_", "intercepts_"))[0][0].dtype]
-        reset = not (going_on and hasattr(self, "n_features_in_"))
-        if is_plain(self, X, dtypes, reset) and are_plain_labels(y, len(X)):
-            self._check_finite(X)
-            self.n_features_in_ = X.shape[1]
-            vars(self).pop("feature_names_in_", None)
-            return X, y
-        with overflow_is_refused():
-            X, y = validate_data(self, X, y, reset=reset, **form_of_X(dtypes))
-        check_classification_targets(y)
-        return X, y
-
-    def _check_X(self, X, dtype):
-        """Rows in the form to predict; their values are checked block by block."""
-        if is_plain(self, X, [dtype], reset=False):
-            return X
-        form = form_of_X(dtype) | {"ensure_all_finite": False}
-        with overflow_is_refused():
-            return validate_data(self, X, reset=False, **form)
-
-    def _check_finite(self, rows):
-        if not is_finite(rows):
-            name = type(self).__name__
-            with overflow_is_refused():
-                assert_all_finite(rows, input_name="X", estimator_name=name)
-
-    def _compare_classes(self, labels, message):
-        classes = two_classes(labels)
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(message.format(self.classes_, classes))
-
-    @overflow_is_refused()
-    def _samples(self, X, y, sample_weight, *watched):
-        """Samples to train on, and samples to watch where there are any."""
-        weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
-        samples = make_samples(X, y, sample_weight, self.classes_, weights)
-        if all(part is None for part in watched):
-            return samples, None
-        X_val, y_val, sample_weight_val = watched
-        if X_val is None or y_val is None:
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(
-                f"Validation data need X_val and y_val, but {missing} is None."
-            )
-        given = X_val
-        X_val = check_array(X_val, input_name="X_val", **form_of_X(X.dtype))
-        if X_val.shape[1] != X.shape[1]:
-            raise ValueError(
-                f"X_val has {X_val.shape[1]} features, but X has {X.shape[1]}."
-            )
-        try:
-            validate_data(self, given, reset=False, skip_check_array=True)
-        except ValueError as error:
-            raise ValueError(f"X_val: {error}") from error
-        y_val = column_or_1d(y_val, warn=True)
-        check_consistent_length(X_val, y_val)
-        val = make_samples(
-            X_val, y_val, sample_weight_val, self.classes_, weights, "_val"
-        )
-        return samples, scale_weights(val, name="sample_weight_val")
+        check_scoring_param(self)
 
     def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
-        """The weights as they stand, which a user may have set."""
-        check_is_fitted(self, attributes)
+        """params and layer sizes of the weights as they stand; a user may set them."""
+        if not all(hasattr(self, name) for name in attributes):
+            check_is_fitted(self, attributes)
         used = (self.activation, ACTIVATIONS), (self.backprop, BACKPROPS)
         if not all(isinstance(name, str) and name in table for name, table in used):
-            self._check_params()  # which takes as long as a prediction
+            self._check_params()  # takes as long as a prediction, and raises
         n_features = getattr(self, "n_features_in_", None)
         return check_layers(self.coefs_, self.intercepts_, n_features)
 
-    # ---- training -------------------------------------------------------------------
+    def _kept(self):
+        """params and layer sizes that training goes on from, or None."""
+        fitted = "coefs_", "intercepts_"
+        return self._layers(fitted) if hasattr(self, "coefs_") else None
 
-    def _settings(self, X=None, **others):
-        """The parameters as plain Python values, "auto" replaced by what it means."""
-        rate = 0.003 if self.solver == "adam" else 0.03
-        auto = {"learning_rate_init": rate, "batch_size": 200}
-        if X is not None:
-            others["layer_sizes"] = [X.shape[1], *self._hidden_layer_sizes(), 1]
-        values = {}
-        for name, kind in OPTIONS:
-            value = others[name] if name in others else getattr(self, name)
-            is_auto = name in auto and isinstance(value, str)
-            try:
-                values[name] = kind(auto[name] if is_auto else value)
-            except OverflowError as error:
-                raise ValueError(f"{name} is too large: {error}.") from error
-        if X is not None:
-            values["batch_size"] = min(values["batch_size"], X.shape[0])
-            # adam divides by it where a gradient is 0.
-            least = float(np.finfo(X.dtype).tiny)
-            values["epsilon"] = max(values["epsilon"], least)
-        if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
-            values["learning_rate"] = "constant"
-        return Settings(**values)
+    def _layer_sizes(self):
+        """What the parameters ask for."""
+        hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        return [self.n_features_in_, *hidden, 1]
 
-    def _hidden_layer_sizes(self):
-        """As a list of int; np.asarray tells a sequence from a set or a nested one."""
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        if sizes.ndim > 1 or not all(
-            isinstance(size, Integral) and size >= 1 for size in sizes
-        ):
+    def _begin(self, settings, dtype, kept):
+        """The state that a run begins with: a new one, or a copy of the last."""
+        if kept is None:
+            stream = check_random_state(self.random_state)
+            params = init_params(settings.layer_sizes, self.init, stream, dtype)
+            return make_state(settings, params, stream)
+        params, layer_sizes = kept
+        if layer_sizes != settings.layer_sizes:
             raise ValueError(
-                "hidden_layer_sizes must be an int >= 1 or a sequence of them, "
-                f"got {self.hidden_layer_sizes!r}."
+                "Training that goes on from an earlier call needs the same layers: "
+                f"the weights have sizes {layer_sizes}, the parameters ask for "
+                f"{settings.layer_sizes}."
             )
-        return [int(size) for size in sizes]
-
-    def _start(self, settings, dtype, going_on):
-        """What a run begins with: new, or a copy of what the last call left."""
-        sizes, n_moments = settings.layer_sizes, settings.optimizer.n_moments
-        kept = deepcopy(getattr(self, "_state", {})) if going_on else {}
-        stream = kept.get("random_state") or check_random_state(self.random_state)
-        if going_on:
-            coefs, intercepts = self._layers(("coefs_", "intercepts_"))
-            if sizes_of(coefs) != sizes:
-                raise ValueError(
-                    "Training that goes on from an earlier call needs the same layers: "
-                    f"the weights have sizes {sizes_of(coefs)}, the parameters ask for "
-                    f"{sizes}."
-                )
-            params = flatten(coefs, intercepts)
-        else:
-            params = init_params(sizes, self.init, stream, dtype)
-        state = State(params, np.zeros((n_moments, len(params)), dtype), stream)
-        if not going_on:
-            return state
+        old = deepcopy(getattr(self, "_state", {}))
+        stream = old.get("random_state") or check_random_state(self.random_state)
+        state = make_state(settings, params, stream, old)
         state.t = getattr(self, "t_", 0)
         for name, curve in getattr(self, "history_", {}).items():
             state.history[name] = curve.copy()
-        moments = kept.get("moments", state.moments)
-        is_same_solver = (moments.shape, moments.dtype) == (state.moments.shape, dtype)
-        are_same_weights = kept.pop("checksum", None) == crc32(params)
-        if not (is_same_solver and are_same_weights):
-            kept |= {"moments": state.moments, "n_steps": 0}
-        vars(state).update(kept)
         return state
 
-    def _train(self, settings, state, samples, rows, val, tasks=None):
+    def _train(self, settings, state, samples, val, tasks=None):
         """Run, then store all that a run leaves."""
-        validation = val and watch(self, val, settings)
-        outcome = train(settings, state, samples, rows, validation, tasks)
+        validation = val and Validation(self, val, settings)
+        outcome = train(settings, state, samples, validation, tasks)
         if tasks is not None:
             tasks.close(state)
         self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
         self.history_, self.t_ = state.history, state.t
-        self._state = state.to_keep() | {"checksum": crc32(state.params)}
+        self._state = state.to_keep()
         shared = (self.random_state, check_random_state(None))
         if any(state.random_state is stream for stream in shared):
             self._state["random_state"] = deepcopy(state.random_state)
         self.n_layers_ = len(settings.layer_sizes)
         self.n_outputs_ = 1
         self.out_activation_ = "logistic"
+        self._summarise_curves()
+        return outcome
+
+    def _summarise_curves(self):
+        """Set the attributes that are taken from the curves in history_."""
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1]
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_)
         self.validation_scores_ = self.best_validation_score_ = None
-        curve = curve_name(self.scoring)
-        if self.early_stopping and curve in self.history_:
-            scores = [as_score(curve, value) for value in self.history_[curve]]
-            self.validation_scores_ = scores
-            self.best_validation_score_ = float(np.fmax.reduce(scores))
-        return outcome
-
-
-def form_of_X(dtype):
-    """What scikit-learn should make of X."""
-    return {"dtype": dtype, "order": "C", "accept_sparse": "csr"}
-
-
-@contextmanager
-def unchanged_on_error(estimator):
-    """Give the estimator its attributes back, whatever is raised."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).update(before)
-        for name in set(vars(estimator)) - set(before):
-            delattr(estimator, name)
-        raise
+        scoring = find_scoring(self.scoring)
+        if self.early_stopping and scoring.curve in self.history_:
+            curve = self.history_[scoring.curve]
+            self.validation_scores_ = [scoring.sign * value for value in curve]
+            self.best_validation_score_ = float(np.fmax.reduce(self.validation_scores_))

@@ -7,6 +7,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+from ._solvers import SCHEDULES, SOLVERS
+
 FITTED = [  # attributes that both have, the weights apart
     "classes_",
     "loss_",
@@ -24,16 +26,17 @@ FITTED = [  # attributes that both have, the weights apart
 ]
 
 
-def to_mlp(clf, layers, learning_rate_init):
+def to_mlp(clf, layers):
     """An MLPClassifier that predicts as clf does."""
     mlp = MLPClassifier()
     set_shared_params(clf, mlp)
     copy_fitted(clf, mlp, layers)
     mlp.n_layers_, mlp.n_outputs_ = len(mlp.coefs_) + 1, 1
     mlp.out_activation_ = "logistic"
-    alpha = clf.alpha * rows_per_step(clf)
-    mlp.set_params(alpha=alpha, learning_rate_init=learning_rate_init)
-    if clf.learning_rate == "cosine":
+    mlp.set_params(alpha=clf.alpha * rows_per_step(clf))
+    if isinstance(clf.learning_rate_init, str):  # "auto"
+        mlp.set_params(learning_rate_init=SOLVERS[clf.solver].learning_rate_init)
+    if SCHEDULES[clf.learning_rate].has_horizon:
         mlp.set_params(learning_rate="constant")
     has_scores = getattr(mlp, "validation_scores_", None) is not None
     if has_scores and "val_accuracy" in clf.history_:
@@ -68,12 +71,12 @@ def from_mlp(mlp, clf):
 
 
 def rows_per_step(clf):
-    """By which MLPClassifier divides alpha; 1 where nobody knows."""
+    """The number that MLPClassifier divides alpha by, or 1 if it is not known."""
     n_epochs = len(getattr(clf, "history_", {}).get("loss", []))
     n_rows = getattr(clf, "t_", 0) / n_epochs if n_epochs else 0
-    if clf.solver == "lbfgs":
+    if not SOLVERS[clf.solver].is_stochastic:
         return n_rows or 1
-    batch_size = 200 if clf.batch_size == "auto" else clf.batch_size
+    batch_size = 200 if isinstance(clf.batch_size, str) else clf.batch_size  # "auto"
     return min(batch_size, n_rows or batch_size)
 
 

@@ -1,35 +1,35 @@
-"""The network: layer sizes, and params, the flat vector of all its weights and biases.
+"""The network: layer sizes, and params, the flat vector of all weights and biases.
 
 params holds W (n_in, n_out), row-major, and b (n_out) of the first layer, then of the
 second, and so on to the output layer, whose n_out is 1.
 """
 
+import math
 import sys
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
-from scipy.special import expit
+from scipy.sparse import issparse
 
-from ._samples import as_rows, is_finite
-from ._sgd_fast import (
+from ._core import (
     Activation,
     Backprop,
     Network,
-    add_bias_rectify,
+    csr_rows,
+    dense_rows,
     input_gradient,
+    largest_magnitude,
+    logits,
 )
 
-# For the compiled core, and for predictions: f(z + b), in place.
-ACTIVATIONS = {
-    "identity": (Activation.IDENTITY, lambda z, b: np.add(z, b, out=z)),
-    "logistic": (Activation.LOGISTIC, lambda z, b: expit(np.add(z, b, out=z), out=z)),
-    "tanh": (Activation.TANH, lambda z, b: np.tanh(np.add(z, b, out=z), out=z)),
-    "relu": (Activation.RELU, add_bias_rectify),  # in one pass, with the same bits
-}
-BACKPROPS = {"loop": Backprop.LOOP, "matrix": Backprop.MATRIX}
-BLOCK_ROWS = 512  # rows that pass through a network at once where no minibatch says so
-MAX_PARAMS = sys.maxsize // 64  # their bytes are then counted by any integer
-BLOCK_SIZE = 1 << 18  # numbers that a layer gives for a block of rows to predict
+ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
+BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
+BLOCK_ROWS = 512  # rows that pass through a network together, minibatches apart
+MAX_PARAMS = sys.maxsize // 64  # so that the size of params in bytes is an intp
+
+
+# ---- initialisation
 
 
 def glorot(random_state, n_in, n_out):
@@ -64,48 +64,13 @@ def init_params(layer_sizes, init, random_state, dtype):
     return flatten(*zip(*layers, strict=True)).astype(dtype, copy=False)
 
 
-def as_arrays(parts, name):
-    """A list of arrays of real numbers."""
-    try:
-        arrays = [np.asarray(part) for part in parts]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a list of arrays: {error}.") from error
-    if not all(array.dtype.kind in "biuf" for array in arrays):
-        dtypes = [str(array.dtype) for array in arrays]
-        raise ValueError(f"{name} must hold real numbers, got dtypes {dtypes}.")
-    return arrays
-
-
-def check_layers(coefs, intercepts, n_features):
-    """Coefs and intercepts, which a user may have set, as arrays of one float dtype."""
-    parts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
-    single = all(part.dtype == np.float32 for part in parts[0] + parts[1])
-    dtype = np.float32 if single else np.float64
-    coefs, intercepts = (
-        [np.asarray(part, dtype, order="C") for part in some] for some in parts
-    )
-    shapes = [W.shape for W in coefs], [b.shape for b in intercepts]
-    n_outs = [shape[-1] if shape else 0 for shape in shapes[0]]
-    if n_features is None and coefs:  # nothing has been fitted yet
-        n_features = len(np.atleast_1d(coefs[0]))
-    sizes = [n_features, *n_outs[:-1], 1]
-    expected = list(pairwise(sizes)), [(n,) for n in n_outs]
-    if not coefs or 0 in n_outs or shapes != expected:
-        raise ValueError(
-            f"coefs_ and intercepts_ have the shapes {shapes[0]} and {shapes[1]}. "
-            "Expected are (n_in, n_out) and (n_out,) for each layer, from "
-            f"{n_features} features to one output, each layer taking what the one "
-            "before it gives."
-        )
-    if not all(is_finite(part) for part in coefs + intercepts):
-        raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
-    return coefs, intercepts
+# ---- layers <-> params
 
 
 def flatten(coefs, intercepts):
     """A new params vector with the values of coefs and intercepts."""
     layers = zip(coefs, intercepts, strict=True)
-    return np.concatenate([np.ravel(part) for layer in layers for part in layer])
+    return np.concatenate([part.ravel() for layer in layers for part in layer])
 
 
 def unflatten(params, layer_sizes):
@@ -119,48 +84,124 @@ def unflatten(params, layer_sizes):
     return coefs, intercepts
 
 
-def sizes_of(coefs):
-    """Layer sizes of a network with these weight matrices."""
-    return [W.shape[0] for W in coefs] + [1]
+def check_hidden_layer_sizes(hidden_layer_sizes):
+    """Return hidden_layer_sizes as a list of int."""
+    # np.asarray tells a sequence from a set and from a nested sequence.
+    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object))
+    if sizes.ndim > 1 or not all(
+        isinstance(size, Integral) and size >= 1 for size in sizes
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be an int >= 1 or a sequence of them, "
+            f"got {hidden_layer_sizes!r}."
+        )
+    return [int(size) for size in sizes]
 
 
-def make_network(layer_sizes, activation, backprop, alpha, max_rows, sparse=False):
+def as_arrays(parts, name):
+    """A list of arrays of real numbers."""
+    try:
+        arrays = [np.asarray(part) for part in parts]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a list of arrays: {error}.") from error
+    if not all(array.dtype.kind in "biuf" for array in arrays):
+        dtypes = [str(array.dtype) for array in arrays]
+        raise ValueError(f"{name} must hold real numbers, got dtypes {dtypes}.")
+    return arrays
+
+
+def check_layers(coefs, intercepts, n_features):
+    """Return params and layer sizes of coefs and intercepts, which users may set.
+
+    params is a copy, of float32 if all parts are, else of float64. n_features is None
+    before the first fit.
+    """
+    coefs, intercepts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
+    shapes = [W.shape for W in coefs], [b.shape for b in intercepts]
+    n_outs = [shape[-1] if shape else 0 for shape in shapes[0]]
+    if n_features is None and coefs:
+        n_features = len(np.atleast_1d(coefs[0]))
+    layer_sizes = [n_features, *n_outs[:-1], 1]
+    expected = list(pairwise(layer_sizes)), [(n,) for n in n_outs]
+    if not coefs or 0 in n_outs or shapes != expected:
+        raise ValueError(
+            f"coefs_ and intercepts_ have the shapes {shapes[0]} and {shapes[1]}, but "
+            "must have (n_in, n_out) and (n_out,) for each layer, from "
+            f"{n_features} features to one output, where n_in is the n_out of the "
+            "layer before."
+        )
+    is_single = all(part.dtype == np.float32 for part in coefs + intercepts)
+    dtype = np.float32 if is_single else np.float64
+    params = flatten(coefs, intercepts).astype(dtype, copy=False)
+    if not is_finite(params):
+        raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
+    return params, layer_sizes
+
+
+# ---- finite numbers
+
+
+def magnitude(X):
+    """The largest |x| in a contiguous array or CSR matrix; NaN if any x is not finite.
+
+    An array is read once, faster than by np.isfinite, and without a copy.
+    """
+    return largest_magnitude((X.data if issparse(X) else X).ravel())
+
+
+def is_finite(X):
+    """Whether no value of a contiguous array or CSR matrix is NaN or infinite."""
+    return not math.isnan(magnitude(X))
+
+
+def logit_bound(params, layer_sizes, x):
+    """No logit of rows with magnitude x can be larger; NaN if a weight is NaN.
+
+    n inputs up to x >= 1 and weights up to w >= 1 give no output above (n + 1) w x,
+    whatever the activation.
+    """
+    w = max(magnitude(params), 1.0)
+    return math.prod([float(n + 1) * w for n in layer_sizes[:-1]], start=max(x, 1.0))
+
+
+# ---- the compiled network
+
+
+def as_rows(X):
+    """The rows of X for the compiled core, without a copy."""
+    if not issparse(X):
+        return dense_rows(X)
+    return csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
+
+
+def make_network(
+    layer_sizes, activation, backprop, alpha=0, max_rows=BLOCK_ROWS, sparse=False
+):
     """The compiled network, for blocks of at most max_rows rows."""
-    activation, _ = ACTIVATIONS[activation]
     return Network(
-        layer_sizes, activation, BACKPROPS[backprop], alpha, max_rows, sparse
+        layer_sizes,
+        ACTIVATIONS[activation],
+        BACKPROPS[backprop],
+        alpha,
+        max_rows,
+        sparse,
     )
 
 
-def logits(coefs, intercepts, activation, X, check=lambda rows: None):
-    """The network's output z for each row of X, before the sigmoid; it may overflow.
-
-    Operation by operation as MLPClassifier takes them, so that the bits are the same;
-    rows that need more than one block may differ from it in the last bit. Blocks of
-    rows are checked while they are in the cache.
-    """
-    _, apply = ACTIVATIONS[activation]
-    n_rows = BLOCK_SIZE // max(W.shape[1] for W in coefs)
-    if n_rows < X.shape[0]:  # blocks that BLAS cuts alike
-        n_rows = max(16, n_rows // 16 * 16)
-    z = np.empty(X.shape[0], dtype=coefs[0].dtype)
-    for start in range(0, len(z), n_rows):
-        a = X[start : start + n_rows]
-        check(a)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for W, b in zip(coefs[:-1], intercepts[:-1], strict=True):
-                a = a @ W
-                apply(a, b)
-            z[start : start + n_rows] = (a @ coefs[-1])[:, 0] + intercepts[-1]
+def predict_logits(params, layer_sizes, activation, X):
+    """The output z, before the sigmoid, for each row of X; it may overflow."""
+    rows, z = as_rows(X), np.empty(X.shape[0], params.dtype)
+    max_rows = min(BLOCK_ROWS, X.shape[0])
+    network = make_network(
+        layer_sizes, activation, "matrix", max_rows=max_rows, sparse=rows.sparse
+    )
+    logits(network, params, rows, z)
     return z
 
 
-def input_gradients(coefs, intercepts, activation, backprop, X):
+def input_gradients(params, layer_sizes, activation, backprop, X):
     """dz/dx for each row x of X."""
-    rows = as_rows(X)
-    network = make_network(
-        sizes_of(coefs), activation, backprop, 0, BLOCK_ROWS, rows.sparse
-    )
-    gradients = np.empty(X.shape, dtype=X.dtype)
-    input_gradient(network, flatten(coefs, intercepts), rows, gradients)
+    rows, gradients = as_rows(X), np.empty(X.shape, params.dtype)
+    network = make_network(layer_sizes, activation, backprop, sparse=rows.sparse)
+    input_gradient(network, params, rows, gradients)
     return gradients

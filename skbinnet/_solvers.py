@@ -1,27 +1,45 @@
-"""Solvers: what takes a run from one epoch to the next, and how fast."""
+"""Solvers and schedules: one record each, with all that the rest of the program asks.
 
+A solver takes a run from epoch to epoch; a schedule gives the learning rates of an
+epoch's steps. To add one, add its formula, its record, and its line in the docstring of
+BinaryMLPClassifier.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from scipy.optimize import minimize
 
-from ._sgd_fast import all_finite, loss_and_gradient, shuffle, train_epoch
+from ._core import Method, Optimizer, loss_and_gradient, shuffle, train_epoch
+from ._network import is_finite
 
 
 class Ending(Enum):
     """Why a run ended."""
 
-    LIMIT = "its last epoch, or another limit"
+    LIMIT = "max_iter, or another limit"
     CONVERGED = "no further improvement"
-    CALLBACK = "the wish of a callback"
-    INTERRUPT = "an interrupt"
+    CALLBACK = "a callback asked for it"
+    INTERRUPT = "Ctrl-C"
 
 
-# ---- learning rates of an epoch's steps, which are numbered over the n_steps of a run
+# ---- schedules: the learning rates of steps, which are counted over a run of n_steps
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate goes on from learning_rate_init."""
+
+    rates: Callable  # (settings, state, steps, n_steps) -> the rate of each step
+    has_horizon: bool = False  # a run lasts max_iter epochs, and is then complete
+    has_cuts: bool = False  # a run without improvement cuts its rate before it ends
+    is_for_adam: bool = True  # if not, adam holds its rate, as in MLPClassifier
 
 
 def constant(settings, state, steps, n_steps):
-    """learning_rate_init, at every step."""
+    """learning_rate_init."""
     return settings.learning_rate_init
 
 
@@ -39,24 +57,25 @@ def invscaling(settings, state, steps, n_steps):
 
 
 def adaptive(settings, state, steps, n_steps):
-    """learning_rate_init, divided by 5 whenever the run has lost patience."""
+    """learning_rate_init / 5^n_cuts."""
     return settings.learning_rate_init * 5.0**-state.n_cuts
 
 
-LEARNING_RATES = {
-    "constant": constant,
-    "cosine": cosine,
-    "invscaling": invscaling,
-    "adaptive": adaptive,
+SCHEDULES = {
+    "constant": Schedule(constant),
+    "cosine": Schedule(cosine, has_horizon=True),
+    "invscaling": Schedule(invscaling, is_for_adam=False),
+    "adaptive": Schedule(adaptive, has_cuts=True, is_for_adam=False),
 }
-LEAST_RATE = 1e-6  # below it, "adaptive" stops, as in MLPClassifier
+HELD = SCHEDULES["constant"]  # where a schedule cannot be followed
+LEAST_RATE = 1e-6  # is not cut any more, as in MLPClassifier
 
 
-# ---- from epoch to epoch
+# ---- stochastic solvers: sgd and adam
 
 
 def descend(run):
-    """Stochastic gradient descent, epoch by epoch."""
+    """Take one minibatch after the other, epoch by epoch."""
     for _ in range(run.settings.max_iter):
         if run.tasks is not None:
             run.tasks.begin()
@@ -66,17 +85,17 @@ def descend(run):
 
 
 def take_epoch(run):
-    """Take every minibatch once; returns what end_epoch takes."""
+    """Take each minibatch once; returns the arguments of run.end_epoch."""
     settings, state = run.settings, run.state
     run.is_within_epoch = True
-    n_batches = -(-len(run.rows) // settings.batch_size)
-    # An infinite rate diverges, an infinite divisor gives a rate of 0.
+    n_batches = -(-len(run.order) // settings.batch_size)
+    # An infinite rate diverges, and an infinite divisor gives a rate of 0.
     with np.errstate(over="ignore"):
         rates = learning_rates(run, n_batches)
-    order = run.rows.copy()
+    order = run.order.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
-    loss, correct, is_finite = train_epoch(
+    loss, correct, are_finite = train_epoch(
         run.network,
         run.optimizer,
         state.params,
@@ -87,7 +106,7 @@ def take_epoch(run):
         rates,
     )
     state.n_steps += n_batches
-    return loss / run.total_weight, correct / run.total_weight, is_finite
+    return loss / run.total_weight, correct / run.total_weight, are_finite
 
 
 def learning_rates(run, n_batches):
@@ -96,15 +115,33 @@ def learning_rates(run, n_batches):
     steps = np.arange(run.n_epochs * n_batches, (run.n_epochs + 1) * n_batches)
     n_steps = float(min(settings.max_iter, 2**53)) * n_batches  # any int may come
     rates = np.empty(n_batches)
-    rates[:] = LEARNING_RATES[settings.learning_rate](settings, state, steps, n_steps)
-    if settings.solver == "adam":
-        rates *= bias_correction(settings, state.n_steps + 1 + np.arange(n_batches))
+    rates[:] = settings.schedule.rates(settings, state, steps, n_steps)
+    if settings.solver.correction is not None:
+        rates *= settings.solver.correction(
+            settings, state.n_steps + 1 + np.arange(n_batches)
+        )
     return rates
 
 
 def bias_correction(settings, steps):
     """sqrt(1 - beta_2^step) / (1 - beta_1^step), step = 1, 2, ... (Kingma and Ba)."""
     return np.sqrt(1 - settings.beta_2**steps) / (1 - settings.beta_1**steps)
+
+
+def sgd_optimizer(settings):
+    """SGD, plain or with either momentum."""
+    if settings.momentum == 0:
+        return Optimizer(Method.SGD)
+    method = Method.NESTEROV if settings.nesterovs_momentum else Method.MOMENTUM
+    return Optimizer(method, settings.momentum)
+
+
+def adam_optimizer(settings):
+    """Adam with its three constants."""
+    return Optimizer(Method.ADAM, 0, settings.beta_1, settings.beta_2, settings.epsilon)
+
+
+# ---- lbfgs, which takes all rows at once
 
 
 class EndOfRun(Exception):
@@ -124,7 +161,7 @@ def minimise_lbfgs(run):
         loss, penalty, accuracy = loss_and_gradient(
             run.network, params, *run.arrays, grad
         )
-        figures = loss, accuracy, all_finite(params)
+        figures = loss, accuracy, is_finite(params)
         return loss + penalty, grad.astype(np.float64)
 
     def callback(x):
@@ -152,4 +189,38 @@ def minimise_lbfgs(run):
     return Ending.CONVERGED if result.status == 0 else Ending.LIMIT
 
 
-SOLVERS = {"sgd": descend, "adam": descend, "lbfgs": minimise_lbfgs}
+# ---- the records
+
+
+@dataclass(frozen=True)
+class Solver:
+    """What takes a run from its first epoch to its last."""
+
+    run: Callable  # (Run) -> Ending
+    optimizer: Callable  # settings -> the compiled Optimizer, which says its n_moments
+    learning_rate_init: float  # what "auto" stands for
+    schedules: dict  # the schedule that is followed for each value of `learning_rate`
+    correction: Callable | None = None  # (settings, steps) -> factors of the rates
+    is_stochastic: bool = True  # takes minibatches, and never converges by itself
+
+
+SOLVERS = {
+    "sgd": Solver(descend, sgd_optimizer, learning_rate_init=0.03, schedules=SCHEDULES),
+    "adam": Solver(
+        descend,
+        adam_optimizer,
+        learning_rate_init=0.003,
+        schedules={
+            name: schedule if schedule.is_for_adam else HELD
+            for name, schedule in SCHEDULES.items()
+        },
+        correction=bias_correction,
+    ),
+    "lbfgs": Solver(
+        minimise_lbfgs,
+        lambda settings: Optimizer(Method.SGD),  # SciPy remembers what it needs
+        learning_rate_init=0.03,
+        schedules=dict.fromkeys(SCHEDULES, HELD),
+        is_stochastic=False,
+    ),
+}

@@ -1,36 +1,43 @@
-"""The run: epochs, learning rates, validation, stopping, curves and messages."""
+"""The run: epochs, patience, interrupts and curves."""
 
 import math
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from scipy.special import entr
 
-from ._network import BLOCK_ROWS, logits, make_network, unflatten
-from ._samples import arrays_of, is_finite, largest_std
-from ._sgd_fast import Method, Optimizer, evaluate, loss_and_gradient
-from ._solvers import LEAST_RATE, SOLVERS, Ending
+from . import _messages
+from ._core import evaluate, loss_and_gradient
+from ._network import (
+    BLOCK_ROWS,
+    as_rows,
+    is_finite,
+    logit_bound,
+    make_network,
+    predict_logits,
+)
+from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver
 
-FEW_ROWS = 20  # the loss of fewer says little about what was learned
+FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
+LITTLE = 0.85  # of the entropy; with a smaller loss no network has collapsed
 
 
-@dataclass(eq=False, repr=False)  # what is not made takes no time to import
+@dataclass(eq=False, repr=False)  # as methods that nobody calls slow the import down
 class Settings:
-    """The options of a run."""
+    """The options of a run, as plain Python values and records."""
 
     layer_sizes: list
     activation: str
-    solver: str
     backprop: str
-    alpha: float
-    batch_size: int
-    shuffle: bool
-    learning_rate: str
+    solver: Solver
+    schedule: Schedule
     learning_rate_init: float
     power_t: float
     momentum: float
@@ -38,32 +45,24 @@ class Settings:
     beta_1: float
     beta_2: float
     epsilon: float
-    max_fun: int
+    alpha: float
+    batch_size: int
+    shuffle: bool
     max_iter: int
+    max_fun: int
     tol: float
     n_iter_no_change: float
     early_stopping: bool
     verbose: bool
 
     @property
-    def optimizer(self):
-        if self.solver == "adam":
-            return Optimizer(Method.ADAM, 0, self.beta_1, self.beta_2, self.epsilon)
-        if self.solver == "lbfgs" or self.momentum == 0:
-            return Optimizer(Method.SGD)
-        method = Method.NESTEROV if self.nesterovs_momentum else Method.MOMENTUM
-        return Optimizer(method, self.momentum)
-
-    @property
     def can_stop(self):
-        """Whether the run may end, or its rate fall, before its last epoch.
-
-        lbfgs ends by its own rule; a cosine is meant to last all epochs.
-        """
-        lasts = self.solver == "lbfgs" or self.learning_rate == "cosine"
-        return self.early_stopping or not lasts
+        """Whether patience may end the run, or cut its rate, before its last epoch."""
+        is_endless = self.solver.is_stochastic and not self.schedule.has_horizon
+        return self.early_stopping or is_endless
 
     def network(self, max_rows, sparse):
+        """A compiled network for blocks of at most max_rows rows."""
         return make_network(
             self.layer_sizes,
             self.activation,
@@ -74,7 +73,27 @@ class Settings:
         )
 
 
-OPTIONS = [(option.name, option.type) for option in fields(Settings)]
+CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
+
+
+def make_settings(params, layer_sizes, X):
+    """The estimator's params, "auto" replaced by its meaning, for a run on X."""
+    solver = SOLVERS[params["solver"]]
+    schedule = solver.schedules[params["learning_rate"]]
+    values = {"layer_sizes": layer_sizes, "solver": solver, "schedule": schedule}
+    auto = {"learning_rate_init": solver.learning_rate_init, "batch_size": 200}
+    for option in CONVERTED:
+        value = params[option.name]
+        if option.name in auto and isinstance(value, str):
+            value = auto[option.name]
+        try:
+            values[option.name] = option.type(value)
+        except OverflowError as error:
+            raise ValueError(f"{option.name} is too large: {error}.") from error
+    values["batch_size"] = min(values["batch_size"], X.shape[0])
+    # adam divides by epsilon where a gradient is 0.
+    values["epsilon"] = max(values["epsilon"], float(np.finfo(X.dtype).tiny))
+    return Settings(**values)
 
 
 @dataclass(eq=False, repr=False)
@@ -88,7 +107,7 @@ class State:
     t: int = 0  # rows seen
     n_steps: int = 0  # that the moments hold
     n_no_change: int = 0  # epochs in a row without an improvement
-    n_cuts: int = 0  # of the adaptive learning rate
+    n_cuts: int = 0  # of the learning rate, by an adaptive schedule
     hold_out_seed: int | None = None
 
     def seed(self):
@@ -98,61 +117,53 @@ class State:
         return self.hold_out_seed
 
     def to_keep(self):
-        """What a later run needs beside what users see of a fitted estimator."""
+        """What a later run needs beside what users see of a fitted estimator.
+
+        It belongs to these params, which a checksum tells from any that a user sets.
+        """
         public = {"params", "history", "t"}
-        return {name: value for name, value in vars(self).items() if name not in public}
+        kept = {name: value for name, value in vars(self).items() if name not in public}
+        return kept | {"checksum": crc32(self.params)}
 
 
-class Validation:
-    """Samples that are watched, and the curve of history that says how well."""
+def make_state(settings, params, random_state, kept=None):
+    """The state of a run that begins at params.
 
-    def __init__(self, settings, samples, curve, scorer):
-        self.arrays = arrays_of(samples)
-        max_rows = min(BLOCK_ROWS, len(samples.y))
-        self.network = settings.network(max_rows, self.arrays[0].sparse)
-        self.total_weight = samples.sample_weight.sum(dtype=np.float64)
-        self.curve = curve
-        self.scorer = scorer  # from params to the curve's value
-
-    def figures(self, params):
-        """Values by the names of their curves."""
-        loss, correct = evaluate(self.network, params, *self.arrays)
-        figures = {
-            "val_loss": loss / self.total_weight,
-            "val_accuracy": correct / self.total_weight,
-        }
-        if self.scorer is not None:
-            figures[self.curve] = self.scorer(params)
-        return figures
-
-    def score(self, figures):
-        """The watched figure, as something that should grow."""
-        return as_score(self.curve, figures[self.curve])
-
-
-def as_score(curve, value):
-    """What grows as a run gets better."""
-    return -value if curve == "val_loss" else value
+    kept is what an earlier run kept; its moments are of use to the same solver at the
+    same weights only.
+    """
+    n_moments = settings.solver.optimizer(settings).n_moments
+    moments = np.zeros((n_moments, len(params)), params.dtype)
+    state = State(params, moments, random_state)
+    if kept:
+        old, checksum = kept["moments"], kept.pop("checksum")
+        is_same_solver = (old.shape, old.dtype) == (moments.shape, moments.dtype)
+        if not (is_same_solver and checksum == crc32(params)):
+            kept |= {"moments": moments, "n_steps": 0}
+        vars(state).update(kept)
+    return state
 
 
 class Outcome(NamedTuple):
+    """What a run leaves beside its state."""
+
     n_epochs: int
     was_interrupted: bool
-    messages: list  # that a user should see
+    messages: Iterator  # that a user should see, each made when it is asked for
 
 
 # ---- the run
 
 
-def train(settings, state, samples, rows, validation=None, tasks=None):
-    """Train on the given rows of the samples; state is then that of the end.
+def train(settings, state, samples, validation=None, tasks=None):
+    """Train on samples; state is then that of the end.
 
     tasks, where given, hears of the begin and the end of each epoch.
     """
-    run = Run(settings, state, samples, rows, validation, tasks)
+    run = Run(settings, state, samples, validation, tasks)
     with noted_interrupts() as run.interrupts:
         try:
-            ending = SOLVERS[settings.solver](run)
+            ending = settings.solver.run(run)
         except KeyboardInterrupt:  # raised by a callback, or a second Ctrl-C
             if run.is_within_epoch or run.n_epochs == 0 or run.interrupts:
                 raise
@@ -160,39 +171,35 @@ def train(settings, state, samples, rows, validation=None, tasks=None):
     if run.interrupts:
         ending = Ending.INTERRUPT
     run.finish()
-    was_interrupted = ending is Ending.INTERRUPT
-    return Outcome(run.n_epochs, was_interrupted, list(run.messages(ending)))
+    return Outcome(run.n_epochs, ending is Ending.INTERRUPT, run.messages(ending))
 
 
 class Run:
     """What the epochs of one call share."""
 
-    def __init__(self, settings, state, samples, rows, validation, tasks):
+    def __init__(self, settings, state, samples, validation, tasks):
         self.settings, self.state, self.samples = settings, state, samples
-        self.rows = np.arange(len(samples.y), dtype=np.intp) if rows is None else rows
-        self.validation, self.tasks = validation, tasks
-        self.arrays = arrays_of(samples)
-        block = BLOCK_ROWS if settings.solver == "lbfgs" else settings.batch_size
-        self.network = settings.network(
-            min(block, len(self.rows)), self.arrays[0].sparse
-        )
-        self.optimizer = settings.optimizer
+        self.validation = validation  # is evaluated after each epoch, or None
+        self.tasks = tasks  # hear of each epoch, or None
+        self.order = samples.order  # the numbers of the rows to train on
+        self.arrays = as_rows(samples.X), samples.y, samples.sample_weight
+        block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
+        max_rows = min(block, len(self.order))
+        self.network = settings.network(max_rows, self.arrays[0].sparse)
+        self.optimizer = settings.solver.optimizer(settings)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.n_epochs = 0  # complete ones
         self.is_within_epoch = False  # weights and curves may then be of two epochs
-        self.limit = None  # what lbfgs says of its end
+        self.limit = None  # in a solver's words, where it reached one
         self.began = time.perf_counter()
-        self.best = None
-        self.best_score = self.score_to_beat()
+        self.patience = Patience(settings, state, validation)
 
     def end_epoch(self, loss, accuracy, are_finite):
         """Check, record and tell; returns why the run should end, or None."""
         state, history = self.state, self.state.history
-        X = self.samples.X
-        is_sound = are_finite and math.isfinite(loss)
-        check_finite(self.settings, self.n_epochs, is_sound, X)
+        self.check_sound(are_finite and math.isfinite(loss), self.n_epochs + 1)
         self.n_epochs += 1
-        state.t += len(self.rows)
+        state.t += len(self.order)
         for curve in history.values():
             curve.append(math.nan)
         record(history, {"loss": loss, "accuracy": accuracy})
@@ -201,12 +208,12 @@ class Run:
             record(history, self.validation.figures(state.params))
         if self.settings.verbose:
             print(self.line(), flush=True)
-        has_lost_patience = self.settings.can_stop and self.lose_patience()
+        is_at_end = self.settings.can_stop and self.patience.is_lost()
         if self.tasks is not None and self.tasks.end(state):
             return Ending.CALLBACK
         if self.interrupts:
             return Ending.INTERRUPT
-        return Ending.CONVERGED if has_lost_patience else None
+        return Ending.CONVERGED if is_at_end else None
 
     def line(self):
         """Iteration 3  loss 0.2153  accuracy 0.9231  0.02 s."""
@@ -217,164 +224,169 @@ class Run:
             + [f"{time.perf_counter() - self.began:.2f} s"]
         )
 
-    # ---- stopping: a score should grow
+    def check_sound(self, is_sound, epoch):
+        """Raise ValueError where a run has diverged."""
+        if not is_sound:
+            X = self.samples.X
+            raise ValueError(_messages.diverged(self.settings, epoch, X))
+
+    def finish(self):
+        """Take the best weights, and look at those of the last step for the first time.
+
+        No loss has seen them; all rows are passed forward where a logit might overflow.
+        """
+        self.patience.restore_best()
+        state, X = self.state, self.samples.X
+        is_sound = is_finite(state.moments)
+        bound = logit_bound(
+            state.params, self.settings.layer_sizes, self.samples.magnitude
+        )
+        if not bound < float(np.finfo(X.dtype).max):
+            is_sound &= math.isfinite(self.evaluate())
+        self.check_sound(is_sound, self.n_epochs)
+
+    def evaluate(self):
+        """The mean loss over all rows at the weights as they are now."""
+        loss, _ = evaluate(self.network, self.state.params, *self.arrays)
+        return loss / self.total_weight
+
+    # ---- what a user should know
+
+    def messages(self, ending):
+        """Yield warnings about a run that has ended."""
+        settings = self.settings
+        if ending is Ending.INTERRUPT:
+            yield _messages.interrupted(settings, self.n_epochs)
+            return
+        if ending is Ending.LIMIT:
+            message = _messages.ended_at_limit(settings, self.limit)
+            if message is not None:
+                yield message
+        yield from self.learned_nothing()
+        if self.validation is not None:
+            yield from self.validation.messages(self.state.history, self.n_epochs)
+
+    def learned_nothing(self):
+        """Yield a message if the loss is no better than the entropy of the classes."""
+        if len(self.order) < FEW_ROWS:
+            return
+        X, y, sample_weight, _, magnitude = self.samples
+        share = np.sum(sample_weight * y, dtype=np.float64) / self.total_weight
+        entropy = float(entr(share) + entr(1 - share))
+        last_loss = self.state.history["loss"][-1]
+        if entropy == 0 or last_loss < LITTLE * entropy:
+            return
+        if last_loss >= entropy and (loss := self.evaluate()) >= entropy:
+            yield _messages.learned_nothing(loss, entropy, X)
+        elif magnitude > _messages.WIDE:
+            z = predict_logits(
+                self.state.params,
+                self.settings.layer_sizes,
+                self.settings.activation,
+                X,
+            )
+            if share := _messages.share_on_plateaus(z, X, sample_weight):
+                yield _messages.collapsed(share, X)
+
+
+# ---- patience
+
+
+class Patience:
+    """Counts the epochs in a row that did not improve; keeps the best weights.
+
+    With early_stopping it watches the score on validation data, else minus the training
+    loss; either should grow.
+    """
+
+    def __init__(self, settings, state, validation):
+        self.settings, self.state = settings, state
+        self.watched = validation if settings.early_stopping else None
+        self.best = None  # weights, moments and steps of the best epoch
+        self.best_score = self.score_to_beat()
 
     def score_to_beat(self):
-        """What earlier calls have reached; validation data may be others by now."""
-        if not self.settings.early_stopping:
-            return -min(self.state.history["loss"], default=math.inf)
-        if not self.state.history["loss"]:
+        """What earlier calls have reached, on the validation data of this one."""
+        losses = self.state.history["loss"]
+        if self.watched is None:
+            return -min(losses, default=math.inf)
+        if not losses:
             return -math.inf
         self.keep_best()
-        score = self.validation.score(self.validation.figures(self.state.params))
+        score = self.watched.score(self.watched.figures(self.state.params))
         return -math.inf if math.isnan(score) else score
 
     def keep_best(self):
+        """Remember the weights of now as the best."""
         state = self.state
         self.best = state.params.copy(), state.moments.copy(), state.n_steps
 
-    def lose_patience(self):
-        """Count epochs that do not beat the best by tol, as MLPClassifier counts them.
+    def restore_best(self):
+        """Go back to the best weights, where they were kept."""
+        if self.best is not None:
+            self.state.params[:], self.state.moments[:], self.state.n_steps = self.best
 
-        Returns whether there were too many; "adaptive" cuts its learning rate first.
+    def is_lost(self):
+        """Whether more than n_iter_no_change epochs in a row did not improve by tol.
+
+        MLPClassifier counts alike. A schedule with cuts cuts its learning rate first.
         """
         settings, state = self.settings, self.state
-        score = -state.history["loss"][-1]
-        if settings.early_stopping:
-            last = {name: curve[-1] for name, curve in state.history.items()}
-            score = self.validation.score(last)
+        last = {name: curve[-1] for name, curve in state.history.items()}
+        score = self.watched.score(last) if self.watched else -last["loss"]
         improves = score >= self.best_score + settings.tol
         state.n_no_change = 0 if improves else state.n_no_change + 1
         if score > self.best_score:
             self.best_score = score
-            if settings.early_stopping:
+            if self.watched:
                 self.keep_best()
         if state.n_no_change <= settings.n_iter_no_change:
             return False
         state.n_no_change = 0
-        if settings.learning_rate != "adaptive" or settings.solver == "lbfgs":
-            return True
-        is_least = settings.learning_rate_init * 5.0**-state.n_cuts <= LEAST_RATE
-        state.n_cuts += not is_least
-        return is_least
+        return not (settings.schedule.has_cuts and self.cut_rate())
 
-    # ---- the end
-
-    def finish(self):
-        """Take the best weights; look at the last step, which no loss has seen yet."""
-        if self.best is not None:
-            self.state.params[:], self.state.moments[:], self.state.n_steps = self.best
-        settings, state, X = self.settings, self.state, self.samples.X
-        is_sound = is_finite(state.moments)
-        if not cannot_overflow(state.params, settings.layer_sizes, X):
-            layers = unflatten(state.params, settings.layer_sizes)
-            is_sound &= is_finite(logits(*layers, settings.activation, X))
-        check_finite(settings, self.n_epochs - 1, is_sound, X)
-
-    def messages(self, ending):
-        settings = self.settings
-        if ending is Ending.INTERRUPT:
-            which = "the best epoch" if settings.early_stopping else "that epoch"
-            yield (
-                f"Training was interrupted in epoch {self.n_epochs} of "
-                f"{settings.max_iter} and keeps the weights of {which}. A search "
-                "around it goes on."
-            )
-            return
-        if ending is Ending.LIMIT and settings.solver == "lbfgs":
-            yield (
-                f"lbfgs ended before it converged ({self.limit}). Raise max_iter (it "
-                f"is {settings.max_iter}) or max_fun (it is {settings.max_fun}), or "
-                "bring the features to a similar scale."
-            )
-        elif ending is Ending.LIMIT and settings.learning_rate != "cosine":
-            yield (
-                f"Training ended at max_iter={settings.max_iter}, before the epochs "
-                "ceased to improve. Raise max_iter or learning_rate_init, or take "
-                'learning_rate="cosine", which is meant to last max_iter epochs.'
-            )
-        yield from self.learned_nothing()
-
-    def learned_nothing(self):
-        """A message if the loss is no better than the entropy of the classes."""
-        if len(self.rows) < FEW_ROWS:
-            return
-        y, sample_weight = self.samples.y, self.samples.sample_weight
-        share = np.sum(sample_weight * y, dtype=np.float64) / self.total_weight
-        entropy = float(entr(share) + entr(1 - share))
-        if self.state.history["loss"][-1] < entropy or entropy == 0:
-            return
-        loss, _ = evaluate(self.network, self.state.params, *self.arrays)
-        loss /= self.total_weight
-        if loss >= entropy:
-            yield (
-                f"Training learned nothing: its loss, {loss:.4g}, is no better than "
-                f"{entropy:.4g}, that of predicting the share of each class for every "
-                "row. The usual cause is features that are not scaled: "
-                f"{widest(self.samples.X)}. If that is far from 1, bring them to a "
-                "similar scale, for example with StandardScaler; if not, try another "
-                "learning_rate_init or alpha, or more epochs."
-            )
+    def cut_rate(self):
+        """Cut the learning rate; returns False where it is too small to be cut."""
+        rate = self.settings.learning_rate_init * 5.0**-self.state.n_cuts
+        can_be_cut = rate > LEAST_RATE
+        self.state.n_cuts += can_be_cut
+        return can_be_cut
 
 
-def widest(X):
-    """In words, so that a user sees what to scale."""
-    feature, std = largest_std(X)
-    return f"the largest standard deviation is {std:.3g}, of feature {feature}"
+# ---- J, curves, interrupts
 
 
 def objective(settings, params, samples):
     """J and its gradient over all rows."""
-    arrays = arrays_of(samples)
-    network = settings.network(min(BLOCK_ROWS, len(samples.y)), arrays[0].sparse)
+    rows = as_rows(samples.X)
+    network = settings.network(min(BLOCK_ROWS, rows.n_rows), rows.sparse)
     grad = np.empty_like(params)
-    loss, penalty, _ = loss_and_gradient(network, params, *arrays, grad)
+    loss, penalty, _ = loss_and_gradient(
+        network, params, rows, samples.y, samples.sample_weight, grad
+    )
     return loss + penalty, grad
 
 
-def cannot_overflow(params, layer_sizes, X):
-    """Whether no number on the way of a row through the network can be infinite.
-
-    With no weight above w >= 1 and no input of n above x >= 1, no output is above
-    (n + 1) w x, whatever the activation.
-    """
-    w = max(float(params.max()), -float(params.min()), 1)  # NaN where one is
-    scale = math.prod(float(n + 1) * w for n in layer_sizes[:-1])
-    return scale < float(np.finfo(X.dtype).max) and is_finite(X, scale)
-
-
-# ---- curves, divergence, interrupts
-
-
 def record(history, figures):
-    """Set the last value of curves; one that is new has NaN before it."""
+    """Set the last value of curves; a new curve has NaN before it."""
     for name, value in figures.items():
         if name not in history:
             history[name] = [math.nan] * len(history["loss"])
         history[name][-1] = float(value)
 
 
-def check_finite(settings, epoch, is_sound, X):
-    """Stop a run that has diverged."""
-    if is_sound:
-        return
-    rate = f"learning_rate_init (it is {settings.learning_rate_init}) or "
-    raise ValueError(
-        f"Training diverged in epoch {epoch + 1}: the loss, a weight or a moment is no "
-        f"longer finite. Lower {'' if settings.solver == 'lbfgs' else rate}"
-        f"alpha (it is {settings.alpha}), or bring the features to a similar scale, "
-        f"for example with StandardScaler: {widest(X)}."
-    )
+SECONDS = 2.0  # within which a second Ctrl-C stops what goes on around fits
+last_interrupt = -math.inf  # time.monotonic() of the last Ctrl-C that ended a run
 
 
 @contextmanager
 def noted_interrupts():
     """A list that Ctrl-C fills, so that the epoch can be completed.
 
-    Another Ctrl-C raises, if Python gets to run before the epoch ends.
-
-    Only where Ctrl-C would raise KeyboardInterrupt here: in the main thread, and where
-    nobody else handles the signal.
+    Another Ctrl-C in the same run raises KeyboardInterrupt, as soon as Python gets to
+    run; so does one that comes soon after that of an earlier run, so that a search can
+    be stopped. Ctrl-C is noted only where it would raise KeyboardInterrupt: in the main
+    thread, and where no other handler was set.
     """
     interrupts = []
     is_main = threading.current_thread() is threading.main_thread()
@@ -383,9 +395,11 @@ def noted_interrupts():
         return
 
     def note(signum, frame):
-        if interrupts:
-            raise KeyboardInterrupt
+        global last_interrupt
+        before, last_interrupt = last_interrupt, time.monotonic()
         interrupts.append(signum)
+        if len(interrupts) > 1 or last_interrupt - before < SECONDS:
+            raise KeyboardInterrupt
 
     try:
         signal.signal(signal.SIGINT, note)

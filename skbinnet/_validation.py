@@ -1,74 +1,154 @@
-"""Validation data: what is held out, and the score that is watched."""
+"""Validation: what is held out, what is watched, and which score is better."""
 
-from math import ceil
+from dataclasses import dataclass
+from math import ceil, isnan
 from numbers import Real
 
 import numpy as np
-from sklearn.metrics import get_scorer
+from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import train_test_split
 
-from ._network import unflatten
-from ._samples import Samples, scale_weights
-from ._training import Validation
+from . import _messages
+from ._core import evaluate
+from ._network import BLOCK_ROWS, as_rows, unflatten
+
+# ---- what is held out
 
 
-def hold_out(clf, samples, seed):
-    """Numbers of the rows to train on, and samples of the others, stratified."""
-    n_rows = len(samples.y)
+def hold_out(samples, validation_fraction, classes, seed):
+    """Samples of some rows, stratified, and samples to train on the others.
+
+    Rows without weight say nothing about a score, and are not held out.
+    """
+    (candidates,) = np.nonzero(samples.sample_weight)
     try:
-        rows, others = train_test_split(
-            np.arange(n_rows, dtype=np.intp),
-            test_size=max(2, ceil(clf.validation_fraction * n_rows)),
-            stratify=(samples.y == 1).astype(str),
+        _, others = train_test_split(
+            candidates,
+            test_size=max(2, ceil(validation_fraction * len(candidates))),
+            stratify=(samples.y[candidates] == 1).astype(str),
             random_state=seed,
         )
     except ValueError as error:
         raise ValueError(
             "early_stopping=True cannot hold out validation_fraction="
-            f"{clf.validation_fraction} of each class (True is {clf.classes_[1]}): "
+            f"{validation_fraction} of each class (True is {classes[1]}): "
             f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows."
         ) from error
-    rows.sort()
     others.sort()
-    held_out = Samples(*(part[others] for part in samples))
-    return rows, scale_weights(held_out, name="sample_weight of the rows held out")
+    order = np.setdiff1d(samples.order, others, assume_unique=True)
+    return samples.take(others), samples._replace(order=order)
 
 
-def watch(clf, samples, settings):
-    """Validation on these samples, with the scorer that `scoring` asks for."""
-    scorer = None
-    if clf.scoring not in ("loss", "accuracy"):
-        scorer = make_scorer(clf, samples, settings.layer_sizes)
-    return Validation(settings, samples, curve_name(clf.scoring), scorer)
+def may_be_encoded(classes):
+    """Whether an ensemble may have put 0 and 1 in the place of a user's labels."""
+    return classes.dtype.kind in "iu" and classes.tolist() == [0, 1]
 
 
-def make_scorer(clf, samples, layer_sizes):
+# ---- what is watched
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A curve of history_ that early_stopping may watch."""
+
+    curve: str
+    sign: int = 1  # times the value of the curve, the score grows with the fit
+    scorer: object = None  # scikit-learn's; None where each epoch has the value anyway
+
+
+SCORINGS = {
+    "loss": Scoring("val_loss", sign=-1),
+    "accuracy": Scoring("val_accuracy"),
+}
+
+
+def find_scoring(scoring):
+    """The Scoring for a name of ours, a name of scikit-learn's, or a callable."""
+    if not isinstance(scoring, str):
+        return Scoring("val_score", scorer=scoring)
+    if scoring in SCORINGS:
+        return SCORINGS[scoring]
+    return Scoring(f"val_{scoring}", scorer=get_scorer(scoring))
+
+
+def check_scoring_param(clf):
+    """Raise what scikit-learn raises for an unknown name, or for a metric."""
+    if find_scoring(clf.scoring).scorer is not None:
+        check_scoring(clf, clf.scoring)
+
+
+class Validation:
+    """Samples that are watched, and the score that says how well they are predicted."""
+
+    def __init__(self, clf, samples, settings):
+        self.settings = settings
+        self.scoring = find_scoring(clf.scoring)
+        self.arrays = as_rows(samples.X), samples.y, samples.sample_weight
+        max_rows = min(BLOCK_ROWS, len(samples.y))
+        self.network = settings.network(max_rows, self.arrays[0].sparse)
+        self.total_weight = samples.sample_weight.sum(dtype=np.float64)
+        self.may_be_encoded = may_be_encoded(clf.classes_) and np.ptp(samples.y) == 0
+        self.score_params = None  # from params to the scorer's value
+        if self.scoring.scorer is not None:
+            self.score_params = bind_scorer(
+                clf, self.scoring.scorer, samples, settings.layer_sizes
+            )
+
+    def figures(self, params):
+        """Values by the names of their curves."""
+        loss, correct = evaluate(self.network, params, *self.arrays)
+        figures = {
+            "val_loss": loss / self.total_weight,
+            "val_accuracy": correct / self.total_weight,
+        }
+        if self.score_params is not None:
+            figures[self.scoring.curve] = self.score_params(params)
+        return figures
+
+    def score(self, figures):
+        """The watched figure, as something that should grow."""
+        return self.scoring.sign * figures[self.scoring.curve]
+
+    def messages(self, history, n_epochs):
+        """Yield warnings about n_epochs that have ended."""
+        curve = self.scoring.curve
+        accuracy, val_accuracy = history["accuracy"][-1], history["val_accuracy"][-1]
+        if self.settings.early_stopping and all(map(isnan, history[curve][-n_epochs:])):
+            yield _messages.undefined_score(curve)
+        if self.may_be_encoded and val_accuracy < 0.5 < accuracy:
+            yield _messages.labels_may_be_swapped(val_accuracy)
+
+
+def bind_scorer(clf, scorer, samples, layer_sizes):
     """The score as a function of params.
 
     A scorer that is known by its name sees the labels 0 and 1, and so knows which is
     positive; a callable sees the classes.
     """
-    seen = object.__new__(type(clf))  # a copy, but unlike copy() it checks nothing
+    seen = object.__new__(type(clf))  # copy() would clear the callbacks
     vars(seen).update(vars(clf))
     vars(seen).pop("feature_names_in_", None)  # X has become an array
-    scorer = clf.scoring
-    if isinstance(scorer, str):
-        scorer = get_scorer(scorer)
+    if isinstance(clf.scoring, str):
         seen.classes_ = np.array([0, 1])
-    X, y, weight = samples
+    X, y, weight = samples.X, samples.y, samples.sample_weight
     labels = seen.classes_[y.astype(np.intp)]
     weights = {"sample_weight": weight} if (weight != weight[0]).any() else {}
 
     def score(params):
         seen.coefs_, seen.intercepts_ = unflatten(params.copy(), layer_sizes)
-        value = scorer(seen, X, labels, **weights)
+        try:
+            value = scorer(seen, X, labels, **weights)
+        except TypeError as error:
+            if not weights or "sample_weight" not in str(error):
+                raise
+            raise TypeError(
+                "scoring is called with sample_weight, because the weights of the "
+                "validation rows differ, by sample_weight or class_weight: let "
+                "the function take sample_weight=None as its fourth argument, or give "
+                f"another scoring than {clf.scoring!r}."
+            ) from error
         if not isinstance(value, Real):
             raise ValueError(f"scoring must return a number, got {value!r}.")
         return value
 
     return score
-
-
-def curve_name(scoring):
-    """Where history_ keeps what `scoring` asks for."""
-    return f"val_{scoring}" if isinstance(scoring, str) else "val_score"

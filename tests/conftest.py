@@ -30,6 +30,12 @@ def global_seed():
     np.random.seed(0)  # noqa: NPY002
 
 
+@pytest.fixture(autouse=True)
+def no_interrupt_before(monkeypatch):
+    """A Ctrl-C soon after that of another test is not the second of two."""
+    monkeypatch.setattr("skbinnet._training.last_interrupt", -np.inf)
+
+
 @pytest.fixture(scope="session")
 def breast_cancer():
     """X_train, X_test, y_train, y_test: scaled, 80 % and 20 %."""

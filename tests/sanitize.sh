@@ -9,15 +9,15 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 cp -r "$here/skbinnet" "$here/tests" "$here/pyproject.toml" "$build"
 cd "$build"
-rm -f skbinnet/_sgd_fast.*.so
+rm -f skbinnet/_core.*.so
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-"$python" -m cython skbinnet/_sgd_fast.pyx -o core.c
+"$python" -m cython skbinnet/_core.pyx -o core.c
 gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno \
     -fsanitize=address,undefined -fno-sanitize-recover=undefined \
     -DPy_LIMITED_API=0x030B0000 -I"$include" -Iskbinnet core.c \
-    -o skbinnet/_sgd_fast.abi3.so -lm
+    -o skbinnet/_core.abi3.so -lm
 if [ $# = 0 ]; then
-    set -- tests/test_sgd_fast.py tests/test_network.py tests/test_training.py \
+    set -- tests/test_core.py tests/test_network.py tests/test_training.py \
         tests/test_solvers.py tests/test_oracles.py
 fi
 # libstdc++: libasan looks for __cxa_throw when it starts, long before scipy brings it.

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import skbinnet
+from skbinnet._network import ACTIVATIONS, BACKPROPS, INITS
+from skbinnet._solvers import SCHEDULES, SOLVERS
+from skbinnet._validation import SCORINGS
 
 PACKAGE = Path(skbinnet.__file__).parent
-LAYERS = ["_sgd_fast", "_samples", "_network", "_solvers", "_training"]
-KNOW_SKLEARN = ["_validation", "_callbacks", "_loading", "_conversion", "_classifier"]
+LAYERS = ["_core", "_network", "_solvers", "_messages", "_training"]
+KNOW_SKLEARN = ["_validation", "_inputs", "_callbacks", "_conversion", "_classifier"]
 KNOW_SKLEARN += ["_display"]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}
@@ -24,7 +27,8 @@ def imports(path):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.level, node.module
+            modules = [node.module] if node.module else [a.name for a in node.names]
+            yield from ((node.level, module) for module in modules)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -40,6 +44,32 @@ def test_imports_go_down_only(path):
 def test_scikit_learn_is_known_at_the_top_only(path):
     knows = any(module.startswith("sklearn") for level, module in imports(path))
     assert not knows or path.stem in KNOW_SKLEARN
+
+
+OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}
+
+
+def compared_texts(tree):
+    """The texts that stand in comparisons and in patterns of match."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            parts = ast.walk(node)
+            yield from (part.value for part in parts if isinstance(part, ast.Constant))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_options_are_asked_by_their_records_and_not_by_name(path):
+    assert OPTIONS.isdisjoint(compared_texts(ast.parse(path.read_text())))
+
+
+def test_a_comparison_of_an_option_would_be_found():
+    for code in ('solver == "adam"', 'scoring in ("loss", x)', 'a["relu"] != b'):
+        assert not OPTIONS.isdisjoint(compared_texts(ast.parse(code)))
+
+
+def test_no_chapter_of_the_core_is_long():
+    for path in [*PACKAGE.glob("*.pxi"), PACKAGE / "_core.pyx"]:
+        assert len(path.read_text().splitlines()) <= 300
 
 
 def test_nothing_optional_is_imported():

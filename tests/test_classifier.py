@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
+from skbinnet._core import csr_rows, dense_rows
 from skbinnet._network import init_params, unflatten
-from skbinnet._sgd_fast import csr_rows, dense_rows
 
 
 def assert_equal_weights(a, b):
@@ -325,7 +325,7 @@ def test_read_only_memory_map_is_not_copied(tmp_path, Xy, dtype, monkeypatch):
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     seen = []
     monkeypatch.setattr(
-        "skbinnet._samples.dense_rows", lambda X: seen.append(X) or dense_rows(X)
+        "skbinnet._network.dense_rows", lambda X: seen.append(X) or dense_rows(X)
     )
     clf = BinaryMLPClassifier(random_state=0).fit(mapped, y)
     assert np.shares_memory(seen[0], mapped)
@@ -590,7 +590,7 @@ def test_sparse_forms_and_types(Xy, form, dtype, index, monkeypatch):
             part.astype(index) for part in (sparse.indices, sparse.indptr)
         )
         monkeypatch.setattr(
-            "skbinnet._samples.csr_rows",
+            "skbinnet._network.csr_rows",
             lambda *arrays: seen.append(arrays[:2]) or csr_rows(*arrays),
         )
     clf = clone(dense).fit(sparse, y)

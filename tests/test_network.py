@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skbinnet._network import INITS, flatten, init_params, sizes_of, unflatten
+from skbinnet._network import INITS, check_layers, flatten, init_params, unflatten
 
 SIZES = [200, 50, 1]
 
@@ -14,7 +14,9 @@ def test_coefs_and_intercepts_are_views_in_layer_order():
     assert [b.tolist() for b in intercepts] == [[4, 5], [8], [10]]
     assert all(np.shares_memory(part, params) for part in coefs + intercepts)
     assert_array_equal(flatten(coefs, intercepts), params)
-    assert sizes_of(coefs) == [2, 2, 1, 1]
+    checked, layer_sizes = check_layers(coefs, intercepts, 2)
+    assert_array_equal(checked, params)
+    assert layer_sizes == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("init", INITS)

@@ -9,8 +9,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
+from skbinnet._core import shuffle
 from skbinnet._network import init_params, unflatten
-from skbinnet._sgd_fast import shuffle
 
 NOTEBOOK = {
     "hidden_layer_sizes": (10,),

@@ -8,9 +8,8 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
 
 from skbinnet import BinaryMLPClassifier
-from skbinnet._network import make_network
-from skbinnet._samples import as_rows
-from skbinnet._sgd_fast import Method, Optimizer, evaluate, train_epoch
+from skbinnet._core import Method, Optimizer, evaluate, train_epoch
+from skbinnet._network import as_rows, make_network
 
 pytestmark = pytest.mark.unconverged
 

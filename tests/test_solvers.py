@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 
 from skbinnet import BinaryMLPClassifier
-from skbinnet._solvers import LEARNING_RATES, bias_correction
+from skbinnet._solvers import SCHEDULES, Schedule, bias_correction
 
 FORMS = {"dense": np.asarray, "CSR": csr_matrix}
 DESCENTS = {
@@ -33,7 +33,7 @@ def test_learning_rates_follow_their_formulas():
         "invscaling": [0.05] * 4,
         "adaptive": [0.004] * 4,
     }.items():
-        rates = LEARNING_RATES[name](settings, state, np.arange(4), 4)
+        rates = SCHEDULES[name].rates(settings, state, np.arange(4), 4)
         assert_allclose(rates, expected)
 
 
@@ -56,11 +56,12 @@ def test_epsilon_is_not_0_in_float32(Xy):
 
 def test_cosine_falls_over_all_epochs_step_by_step(Xy, monkeypatch):
     seen = []
-    monkeypatch.setitem(
-        LEARNING_RATES,
-        "cosine",
-        lambda settings, state, *steps: seen.append(steps) or 0.1 / (1 + steps[0]),
-    )
+
+    def rates(settings, state, *steps):
+        seen.append(steps)
+        return 0.1 / (1 + steps[0])
+
+    monkeypatch.setitem(SCHEDULES, "cosine", Schedule(rates, has_horizon=True))
     BinaryMLPClassifier(max_iter=2, batch_size=25, random_state=0).fit(*Xy)
     assert [steps.tolist() for steps, _ in seen] == [[0, 1, 2], [3, 4, 5]]
     assert [n_steps for _, n_steps in seen] == [6, 6]

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_matrix
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 from skbinnet import BinaryMLPClassifier
+from skbinnet._messages import diverged
 from skbinnet._network import ACTIVATIONS
-from skbinnet._training import cannot_overflow, check_finite, record
+from skbinnet._solvers import SOLVERS
+from skbinnet._training import record
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 
@@ -134,18 +138,6 @@ def test_a_row_that_overflows_after_the_last_step_is_seen():
     clf.partial_fit(X[:2], y[:2], classes=[0, 1]).predict(X)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_what_cannot_overflow_does_not(sign, dtype):
-    # Two layers of ones, biases 1: 3 features of size x give 3 (3 x + 1) + 1.
-    params, sizes = np.full(16, sign, dtype), [3, 3, 1]
-    x = np.finfo(dtype).max / 16
-    assert cannot_overflow(params, sizes, np.full((1, 3), 0.9 * x, dtype))
-    assert not cannot_overflow(params, sizes, np.full((1, 3), -2 * x, dtype))
-    assert not cannot_overflow(params * dtype(x), sizes, np.zeros((1, 3), dtype))
-    assert not cannot_overflow(params * dtype(np.nan), sizes, np.zeros((1, 3), dtype))
-
-
 def test_moments_that_overflow_are_seen(Xy):
     # The square of the gradient is infinite; the step would be 0 for ever.
     clf = BinaryMLPClassifier((), solver="adam", alpha=1e160, max_iter=1)
@@ -154,15 +146,15 @@ def test_moments_that_overflow_are_seen(Xy):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
-def test_infinite_weights_behind_a_dead_unit_are_seen(solver):
-    # The loss is finite where relu maps minus infinity to 0.
-    settings = SimpleNamespace(solver=solver, learning_rate_init=0.1, alpha=0.5)
-    X = np.array([[0, 100], [0, -100.0]])
-    check_finite(settings, 0, True, X)
-    with pytest.raises(ValueError, match=r"epoch 3.*alpha \(it is 0\.5") as error:
-        check_finite(settings, 2, False, X)
-    assert "deviation is 100, of feature 1" in str(error.value)
-    assert ("learning_rate_init (it is 0.1)" in str(error.value)) == (solver == "sgd")
+def test_divergence_names_what_to_lower_and_what_to_scale(solver):
+    record = SOLVERS[solver]
+    settings = SimpleNamespace(solver=record, learning_rate_init=0.1, alpha=0.5)
+    message = diverged(settings, 3, np.array([[0, 100], [0, -100.0]]))
+    assert "diverged in epoch 3" in message
+    assert "alpha (it is 0.5)" in message
+    assert "feature 1 has" in message
+    assert "deviation of 100" in message
+    assert ("learning_rate_init (it is 0.1)" in message) == (solver == "sgd")
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
@@ -272,10 +264,40 @@ def test_a_run_that_learned_nothing_names_the_widest_feature(Xy, form):
     with pytest.warns(ConvergenceWarning, match="learned nothing") as warned:
         BinaryMLPClassifier(random_state=0).fit(form(X), y)
     (message,) = (str(warning.message) for warning in warned)
-    assert f"deviation is {std:.3g}, of feature 3" in message
+    assert "feature 3 has the largest root mean square" in message
+    assert f"standard deviation of {std:.3g}" in message
     assert f"{np.log(2):.4g}" in message
     assert "StandardScaler" in message
     assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("scale", [10, 100])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_network_that_collapsed_warns(seed, scale):
+    X, y = load_breast_cancer(return_X_y=True)
+    message = "collapsed: .* although the rows differ|learned nothing"
+    with pytest.warns(ConvergenceWarning, match=message):
+        BinaryMLPClassifier(random_state=seed).fit(scale * X, y)
+    clf = BinaryMLPClassifier((31,), "tanh", random_state=seed)
+    with pytest.warns(ConvergenceWarning, match=message):
+        clf.fit(X, y)
+
+
+@pytest.mark.parametrize("n_rows", [200, 2000, 20_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_weak_signal_is_no_collapse(seed, n_rows):
+    rng = np.random.RandomState(seed)
+    X = rng.normal(size=(n_rows, 5))
+    y = X[:, 0] * 0.18 + rng.normal(size=n_rows) > 0  # AUC .55
+    BinaryMLPClassifier(random_state=seed).fit(X, y)
+
+
+def test_a_feature_whose_mean_is_far_from_0_is_named(breast_cancer):
+    X, _, y, _ = breast_cancer
+    X = np.c_[X, 293 + np.random.RandomState(0).uniform(size=len(X))]
+    message = r"feature 30 has .* mean of 293, which is far from 0.*StandardScaler"
+    with pytest.warns(ConvergenceWarning, match=message):
+        BinaryMLPClassifier(random_state=0).fit(X, y)
 
 
 def test_learned_nothing_compares_with_the_weighted_share_of_the_classes(Xy):
@@ -425,6 +447,40 @@ def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(fitted, Xy):
         fitted.fit(X, y)
     assert vars(fitted) == before
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("default_handler")
+@pytest.mark.parametrize(("seconds", "n_fits"), [(0, 2), (5, 3)])
+def test_a_second_ctrl_c_within_two_seconds_stops_a_search(
+    Xy, seconds, n_fits, monkeypatch
+):
+    began = []
+
+    def scoring(estimator, X, y):
+        if not began or began[-1] is not vars(estimator).get("random_state"):
+            began.append(estimator.random_state)
+        signal.raise_signal(signal.SIGINT)
+        return 0.5
+
+    monkeypatch.setattr(
+        "skbinnet._training.time",
+        SimpleNamespace(
+            monotonic=lambda: seconds * len(began), perf_counter=lambda: 0.0
+        ),
+    )
+    clf = BinaryMLPClassifier(scoring=scoring, early_stopping=True)
+    states = [np.random.RandomState(i) for i in range(3)]
+    search = GridSearchCV(
+        clf, {"random_state": states}, cv=[(range(40), range(40, 60))]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if n_fits == 2:
+            with pytest.raises(KeyboardInterrupt):
+                search.fit(*Xy)
+        else:
+            search.set_params(refit=False).fit(*Xy)
+    assert len(began) == n_fits
 
 
 @pytest.mark.usefixtures("default_handler")

@@ -7,8 +7,10 @@ import sklearn
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
+from sklearn.metrics import f1_score, get_scorer, make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -107,7 +109,9 @@ def test_a_warm_start_from_a_score_of_nan_can_improve(split, stopping):
     scores = iter([*[np.nan] * 4, *np.linspace(0, 1, 100)])
     clf = stopping.set_params(
         scoring=lambda estimator, X, y: next(scores), warm_start=True, max_iter=3
-    ).fit(X, y, **val)
+    )
+    with pytest.warns(ConvergenceWarning, match="NaN in every epoch"):
+        clf.fit(X, y, **val)
     clf.set_params(max_iter=20, n_iter_no_change=3).fit(X, y, **val)
     assert clf.n_iter_ == 20
 
@@ -167,7 +171,9 @@ def test_a_scorer_may_keep_what_it_sees(split, stopping):
 
 def test_a_score_of_nan_is_no_improvement(split, stopping):
     X, y, val = split
-    clf = stopping.set_params(scoring=lambda estimator, X, y: np.nan).fit(X, y, **val)
+    clf = stopping.set_params(scoring=lambda estimator, X, y: np.nan)
+    with pytest.warns(ConvergenceWarning, match="'val_score'.*NaN in every epoch"):
+        clf.fit(X, y, **val)
     assert clf.n_iter_ == 6
     assert np.isnan(clf.best_validation_score_)
 
@@ -298,20 +304,104 @@ def test_too_few_rows_to_hold_out_are_an_error(labels):
         clf.fit(np.arange(len(labels))[:, None], labels)
 
 
-def test_weights_must_not_all_lie_on_one_side_of_the_hold_out(Xy):
+@pytest.mark.filterwarnings("ignore:Only one class:UserWarning")
+def test_a_score_that_is_undefined_in_every_epoch_is_told(Xy):
     X, y = Xy
-    seen = []
-    clf = BinaryMLPClassifier(
-        early_stopping=True,
-        random_state=0,
-        scoring=lambda estimator, X, y: seen.append(X) or 0.5,
-    ).fit(X, y)
-    held_out = (X[:, None] == seen[0]).all(axis=2).any(axis=1)
-    clf.set_params(scoring="loss")
-    with pytest.raises(ValueError, match="sample_weight of the rows held out must not"):
-        clf.fit(X, y, ~held_out)
-    with pytest.raises(ValueError, match=r"sample_weight .*must not be zero"):
-        clf.fit(X, y, held_out)
+    clf = BinaryMLPClassifier(early_stopping=True, scoring="roc_auc", random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"'val_roc_auc'.*one class only"):
+        clf.fit(X, y, X_val=X[y == 1], y_val=y[y == 1])
+
+
+def test_rows_without_weight_are_not_held_out():
+    X, y = make_classification(60, 5, random_state=3)
+    weight = (np.arange(60) < 15).astype(float)
+    for seed in range(20):
+        seen = []
+        clf = BinaryMLPClassifier(early_stopping=True, random_state=seed)
+        clf.set_params(scoring=lambda *args, seen=seen, **_: seen.append(args[1]) or 0)
+        clf.fit(X, y, weight)
+        held_out = (X[:, None] == seen[0]).all(axis=2).any(axis=1)
+        assert held_out.sum() == 2
+        assert not held_out[15:].any()
+
+
+def test_bagging_of_few_rows_with_early_stopping():
+    X, y = make_classification(20, 5, random_state=0)
+    clf = BinaryMLPClassifier(early_stopping=True)
+    BaggingClassifier(clf, 50, random_state=0).fit(X, y)
+
+
+# ---- scorers that do not fit
+
+
+def test_a_metric_is_no_scorer(Xy):
+    for clf in (
+        BinaryMLPClassifier(scoring=f1_score),
+        BinaryMLPClassifier(scoring=f1_score, early_stopping=True),
+    ):
+        with pytest.raises(ValueError, match=r"metric function rather than a scorer"):
+            clf.fit(*Xy)
+
+
+@pytest.mark.parametrize(
+    "scoring", [lambda estimator, X, y: 0.5, "neg_negative_likelihood_ratio"]
+)
+def test_a_scorer_that_takes_no_weights_is_told_why_it_should(scoring, split, stopping):
+    X, y, val = split
+    clf = stopping.set_params(scoring=scoring, max_iter=2).fit(X, y, **val)
+    with pytest.raises(TypeError, match=r"sample_weight=None.*or give another scoring"):
+        clf.fit(X, y, **val, sample_weight_val=1 + val["y_val"])
+    with pytest.raises(TypeError, match="by sample_weight or class_weight"):
+        clf.set_params(class_weight="balanced").fit(X, y, **val)
+
+
+def test_another_type_error_of_a_scorer_is_its_own(split, stopping):
+    X, y, val = split
+    clf = stopping.set_params(scoring=lambda estimator, X, y, sample_weight: y + "a")
+    with pytest.raises(TypeError, match=r"unsupported operand|ufunc"):
+        clf.fit(X, y, **val, sample_weight_val=1 + val["y_val"])
+
+
+# ---- ensembles that encode the labels of y, and nothing else
+
+
+@pytest.mark.parametrize(
+    ("params", "y_val"),
+    [({}, ["ham", "spam"]), ({"class_weight": {"ham": 2}}, None)],
+)
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        lambda clf: VotingClassifier([("clf", clf)]),
+        lambda clf: BaggingClassifier(clf, 2),
+        lambda clf: StackingClassifier([("clf", clf)], cv=2),
+    ],
+)
+def test_labels_that_an_ensemble_did_not_encode_are_explained(
+    ensemble, params, y_val, Xy
+):
+    X, y = Xy[0], np.array(["ham", "spam"])[Xy[1]]
+    clf = BinaryMLPClassifier(**params)
+    watched = {"X_val": X[:2], "y_val": y_val} if y_val else {}
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(ValueError, match=r"VotingClassifier.*LabelEncoder\(\)\.fit"),
+    ):
+        ensemble(clf).fit(X, y, **watched)
+    clf.fit(X, y, **watched)  # alone, it fits
+
+
+def test_validation_labels_of_one_class_may_be_swapped(breast_cancer):
+    X, X_val, y, y_val = breast_cancer
+    X_val, y_val = X_val[y_val == 0], y_val[y_val == 0] + 1  # of the labels 1 and 2
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.warns(ConvergenceWarning, match=r"y_val holds one class.*VotingClass"),
+    ):
+        VotingClassifier([("clf", BinaryMLPClassifier(random_state=0))]).fit(
+            X, y + 1, X_val=X_val, y_val=y_val
+        )
+    BinaryMLPClassifier(random_state=0).fit(X, y + 1, X_val=X_val, y_val=y_val)
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])

@@ -7,12 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 
 from skbinnet import _network
-from skbinnet._network import ACTIVATIONS, BACKPROPS, flatten, unflatten
-from skbinnet._samples import as_rows
-from skbinnet._sgd_fast import (
+from skbinnet._core import (
     Method,
     Optimizer,
-    all_finite,
     csr_rows,
     dense_rows,
     evaluate,
@@ -20,6 +17,17 @@ from skbinnet._sgd_fast import (
     loss_and_gradient,
     shuffle,
     train_epoch,
+)
+from skbinnet._network import (
+    ACTIVATIONS,
+    BACKPROPS,
+    as_rows,
+    flatten,
+    is_finite,
+    logit_bound,
+    magnitude,
+    predict_logits,
+    unflatten,
 )
 
 HIDDEN = [(), (4,), (4, 3), (5, 4, 3)]
@@ -179,14 +187,16 @@ def test_input_gradient_matches_finite_differences(hidden, activation, backprop,
     input_gradient(network, params, as_rows(FORMS[form](X)), gradients)
 
     step = 1e-6
-    coefs, intercepts = unflatten(params, layer_sizes)
     for j in range(X.shape[1]):
         ahead, behind = X.copy(), X.copy()
         ahead[:, j] += step
         behind[:, j] -= step
-        difference = _network.logits(
-            coefs, intercepts, activation, ahead
-        ) - _network.logits(coefs, intercepts, activation, behind)
+        difference = np.subtract(
+            *(
+                predict_logits(params, layer_sizes, activation, rows)
+                for rows in (ahead, behind)
+            )
+        )
         assert_allclose(gradients[:, j], difference / (2 * step), rtol=1e-6, atol=1e-9)
 
 
@@ -397,7 +407,7 @@ def test_sums_are_taken_in_double():
     X, params = np.rint(4 * X) / 4, np.rint(64 * params) / 64  # so that z is exact
     grad = np.empty_like(params)
     network = make_network(layer_sizes, alpha=1.0, max_rows=5000)
-    z = _network.logits(*unflatten(params, layer_sizes), "relu", X)
+    z = predict_logits(params, layer_sizes, "relu", X)
     loss, _ = evaluate(network, params, as_rows(X), y, sample_weight)
     z, y64, w64 = (array.astype(np.float64) for array in (z, y, sample_weight))
     # A sum in float32 would be off by 1e-4.
@@ -580,24 +590,32 @@ def test_an_epoch_tells_whether_all_weights_are_finite(bad, method, form):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_finite_is_told_from_not_finite(dtype):
-    params = np.full(101, np.finfo(dtype).max, dtype)
-    assert all_finite(params)
-    for bad in (np.nan, np.inf, -np.inf):
-        for i in range(101):
-            spoilt = params.copy()
-            spoilt[i] = bad
-            assert not all_finite(spoilt)
+def test_magnitude_is_the_largest_absolute_value_or_nan(dtype):
+    largest = np.finfo(dtype).max
+    for i in range(101):
+        values = np.full(101, 0.5, dtype)
+        for sign in (1, -1):
+            values[i] = sign * largest
+            assert magnitude(values) == largest
+            assert is_finite(values)
+        for bad in (np.nan, np.inf, -np.inf):
+            values[i] = bad
+            assert np.isnan(magnitude(values))
+            assert not is_finite(values)
+    assert magnitude(csr_matrix((3, 2), dtype=dtype)) == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("i", [0, 3, 100])
-def test_finite_is_told_of_products(dtype, i):
-    values = np.zeros(101, dtype)
-    values[i] = -np.finfo(dtype).max / 4
-    assert all_finite(values, 3.9)
-    assert not all_finite(values, 4.1)
-    assert not all_finite(np.zeros(8, dtype), np.inf)  # 0 inf is NaN
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_logit_is_beyond_its_bound(sign, dtype):
+    # Two layers of ones, biases 1: 3 features of size x give 3 (3 x + 1) + 1.
+    params, sizes = np.full(16, sign, dtype), [3, 3, 1]
+    for x in (2.0, 1e4):
+        z = predict_logits(params, sizes, "identity", np.full((1, 3), x, dtype))
+        assert np.abs(z[0]) == 3 * (3 * x + 1) + sign
+        assert np.abs(z[0]) < logit_bound(params, sizes, x) == 16 * x
+    assert logit_bound(10 * params, sizes, 0.5) == 1600
+    assert np.isnan(logit_bound(params * dtype(np.nan), sizes, 1))
 
 
 def test_no_reference_to_a_constant_is_lost():
@@ -608,7 +626,7 @@ def test_no_reference_to_a_constant_is_lost():
     for _ in range(100):
         network = make_network(layer_sizes)
         evaluate(network, params, as_rows(X), y, sample_weight)
-        all_finite(params)
+        is_finite(params)
     assert np.abs(np.subtract(list(map(sys.getrefcount, constants)), before)).max() < 50
 
 

@@ -1,14 +1,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
 
-from skbinnet._samples import (
+from skbinnet._inputs import (
     cast_weights,
     check_weight,
     class_weights,
-    largest_std,
-    make_samples,
+    join,
     scale_weights,
     two_classes,
 )
@@ -19,13 +17,11 @@ Y = np.array(["yes", "no", "yes", "yes"])
 
 def samples(sample_weight=None, class_weight=(1, 1), dtype=np.float64):
     X = np.zeros((4, 2), dtype=dtype)
-    return make_samples(X, Y, sample_weight, CLASSES, np.array(class_weight))
+    return join(X, Y, sample_weight, CLASSES, np.array(class_weight))
 
 
 def unknown_label():
-    make_samples(
-        np.ones((1, 1)), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val"
-    )
+    join(np.ones((1, 1)), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val")
 
 
 def test_second_class_becomes_1():
@@ -51,34 +47,14 @@ def test_normalised_weights_have_mean_1_at_every_scale(scale):
 
 def test_weights_of_the_caller_are_not_changed():
     weight = np.array([1.0, 2, 3, 4])
-    scale_weights(samples(weight, class_weight=(10, 1)), rows=[0, 1])
+    some = samples(weight, class_weight=(10, 1))
+    scale_weights(some._replace(order=np.array([0, 1])))
     assert_array_equal(weight, [1, 2, 3, 4])
 
 
 def test_weights_are_scaled_within_the_rows_to_train_on():
-    scaled = scale_weights(samples([1, 2, 3, 4]), rows=[1, 3]).sample_weight
-    assert_allclose(scaled, [0, 2 / 3, 0, 4 / 3])
-
-
-@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
-def test_largest_standard_deviation(form):
-    X = np.random.RandomState(0).normal(size=(50, 4)) * [1, 3, 7, 2]
-    feature, std = largest_std(form(X.astype(np.float32)))
-    assert feature == 2
-    assert std == pytest.approx(X[:, 2].std(), rel=1e-6)
-
-
-def test_largest_standard_deviation_of_sparse_rows_is_exact_and_silent():
-    rng = np.random.RandomState(0)
-    X = np.c_[1e8 + rng.normal(size=50), np.full(50, 5.0), np.zeros(50)]
-    feature, std = largest_std(csr_matrix(X))
-    assert feature == 0
-    assert std == pytest.approx(X[:, 0].std(), rel=1e-6)
-    double = csr_matrix(([1.0, 1.0, 3.0], [0, 0, 0], [0, 2, 3]), shape=(2, 1))
-    assert largest_std(double) == (0, 0.5)
-    assert double.nnz == 3
-    for form in (np.asarray, csr_matrix):
-        assert largest_std(form(1e200 * X))[1] == np.inf
+    some = samples([1, 2, 3, 4])._replace(order=np.array([1, 3]))
+    assert_allclose(scale_weights(some).sample_weight, [0, 2 / 3, 0, 4 / 3])
 
 
 def test_balanced_gives_both_classes_the_same_total():

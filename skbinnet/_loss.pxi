@@ -1,0 +1,90 @@
+"""Loss and penalty: J = sum_i w_i loss(y_i, z_i) / sum_i w_i + alpha / 2 ||W||^2."""
+
+
+cdef struct Sums:  # weighted, over rows
+    double loss
+    double correct
+
+
+cdef cloned logistic_loss(
+    const floating* z,
+    const floating* y,
+    const floating* sample_weight,
+    Py_ssize_t n_rows,
+    double scale,
+    double* restrict loss,
+    floating* restrict delta,
+) noexcept nogil:
+    """loss = w (log(1 + exp(z)) - y z), and delta = scale w (p - y), of each row.
+
+    The chain rule with p = sigmoid(z), the network's output, gives delta:
+    dloss/dp dp/dz = (-y / p + (1 - y) / (1 - p)) p (1 - p) = p - y.
+
+    With e = exp(-|z|) nothing overflows: log(1 + exp(z)) = max(z, 0) + log(1 + e), and
+    p = 1 / (1 + e) for z >= 0, e / (1 + e) for z < 0.
+    """
+    cdef double zi, w, e, p
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        zi, w = z[i], sample_weight[i]
+        e = exp_neg(zi)
+        p = (e if zi < 0 else 1) / (1 + e)
+        loss[i] = w * (0.5 * zi + 0.5 * fabs(zi) - y[i] * zi + log1p_unit(e))
+        delta[i] = <floating> (scale * w * (p - y[i]))
+
+
+cdef inline void add(Sums* sums, Sums part) noexcept nogil:
+    sums.loss += part.loss
+    sums.correct += part.correct
+
+
+cdef Sums add_up(
+    const double* loss,
+    const floating* z,
+    const floating* y,
+    const floating* sample_weight,
+    Py_ssize_t n_rows,
+) noexcept nogil:
+    """The sums are taken in order; a loop that does so would not vectorise above."""
+    cdef Sums sums = Sums(0, 0)
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        sums.loss += loss[i]
+        sums.correct += sample_weight[i] * ((z[i] > 0) == (y[i] > 0))
+    return sums
+
+
+cdef double penalty(Network net, const floating* params) noexcept nogil:
+    """alpha / 2 ||W||^2, with alpha rounded to the dtype of W, as in the gradient."""
+    cdef floating alpha = <floating> net.alpha
+    cdef double sum_of_squares = 0
+    cdef Py_ssize_t i, j
+    cdef Layer layer
+    if alpha == 0:
+        return 0
+    for i in range(net.n_layers):
+        layer = net.layers[i]
+        for j in range(layer.W, layer.b):
+            sum_of_squares += <double> params[j] * params[j]
+    return 0.5 * alpha * sum_of_squares
+
+
+cdef cloned penalty_gradient(
+    Network net, const floating* params, bint lazy, floating* grad
+) noexcept nogil:
+    """grad = alpha W for weights and 0 for biases.
+
+    With lazy steps (_lazy.pxi) the first W is left out.
+    """
+    cdef floating alpha = <floating> net.alpha
+    cdef Py_ssize_t start = net.layers[0].b if lazy else 0
+    cdef Py_ssize_t i, j
+    cdef Layer layer
+    if alpha == 0:
+        memset(grad + start, 0, (net.n_params - start) * sizeof(floating))
+        return
+    for i in range(net.n_layers):
+        layer = net.layers[i]
+        for j in range(max(start, layer.W), layer.b):
+            grad[j] = alpha * params[j]
+        memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
