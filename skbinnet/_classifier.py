@@ -43,7 +43,6 @@ from ._network import (
     check_layers,
     init_params,
     input_gradients,
-    is_finite,
     predict_logits,
     unflatten,
 )
@@ -61,15 +60,6 @@ def has_epochs(clf):
             f'partial_fit needs solver={" or ".join(others)}, got "{clf.solver}".'
         )
     return True
-
-
-def refuse_overflow(*results):
-    """Raise ValueError where a result of the network is not finite."""
-    if not all(map(is_finite, results)):
-        raise ValueError(
-            f"X is too large for the weights: a result overflows {results[0].dtype}. "
-            "Bring the features to a similar scale, for example with StandardScaler."
-        )
 
 
 @contextmanager
@@ -509,8 +499,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             data, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
             dtype = kept and kept[0].dtype
             samples, val = fit_samples(self, dtype, data, watched)
-            settings = make_settings(vars(self), self._layer_sizes(), samples.X)
-            state = self._begin(settings, samples.X.dtype, kept)
+            settings = make_settings(vars(self), self._layer_sizes(), samples)
+            state = self._begin(settings, samples.y.dtype, kept)
             if self.early_stopping and val is None:
                 samples, val = split(self, samples, state.seed())
             else:
@@ -574,10 +564,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             dtype = kept and kept[0].dtype
             samples, val = partial_fit_samples(self, dtype, data, classes, watched)
             params = vars(self) | {"max_iter": 1, "early_stopping": False}
-            settings = make_settings(params, self._layer_sizes(), samples.X)
+            settings = make_settings(params, self._layer_sizes(), samples)
             if settings.schedule.has_horizon:
                 settings.schedule = HELD
-            state = self._begin(settings, samples.X.dtype, kept)
+            state = self._begin(settings, samples.y.dtype, kept)
             outcome = self._train(settings, state, samples, val)
             self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         if outcome.was_interrupted:  # so that a loop around this call ends
@@ -603,10 +593,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If `X` is not as described above, or so large that a logit overflows.
         """
         params, layer_sizes = self._layers()
-        X = check_X(self, X, params.dtype)
-        z = predict_logits(params, layer_sizes, self.activation, X)
-        refuse_overflow(z)
-        return z
+        rows = check_X(self, X, params.dtype)
+        return predict_logits(params, layer_sizes, self.activation, rows)
 
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
@@ -637,8 +625,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         p : ndarray of shape (n_samples, 2)
             Probabilities, the columns in the order of `classes_`.
         """
-        p = expit(self.decision_function(X))
-        return np.column_stack([1 - p, p])
+        z = self.decision_function(X)
+        p = np.empty((len(z), 2), z.dtype)
+        expit(z, out=p[:, 1])
+        np.subtract(1, p[:, 1], out=p[:, 0])
+        return p
 
     def predict_log_proba(self, X):
         """Logarithm of the probability of each class, finite for every finite logit.
@@ -688,9 +679,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._check_params()
         params, layer_sizes = self._layers()
         samples = loss_samples(self, params.dtype, X, y, sample_weight)
-        settings = make_settings(vars(self), layer_sizes, samples.X)
+        settings = make_settings(vars(self), layer_sizes, samples)
         loss, grad = objective(settings, params, samples)
-        refuse_overflow(grad, np.array([loss]))
         return loss, *unflatten(grad, layer_sizes)
 
     def input_gradients(self, X):
@@ -709,10 +699,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             d `decision_function` / d feature.
         """
         params, layer_sizes = self._layers()
-        X = check_X(self, X, params.dtype)
-        grad = input_gradients(params, layer_sizes, self.activation, self.backprop, X)
-        refuse_overflow(grad)
-        return grad
+        rows = check_X(self, X, params.dtype)
+        return input_gradients(
+            params, layer_sizes, self.activation, self.backprop, rows
+        )
 
     # ---- to and from MLPClassifier ---------------------------------------------------
 
@@ -770,11 +760,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
         """params and layer sizes of the weights as they stand; a user may set them."""
-        if not all(hasattr(self, name) for name in attributes):
+        try:
+            for name in attributes:
+                getattr(self, name)
+            ACTIVATIONS[self.activation], BACKPROPS[self.backprop]
+        except (AttributeError, KeyError, TypeError):
             check_is_fitted(self, attributes)
-        used = (self.activation, ACTIVATIONS), (self.backprop, BACKPROPS)
-        if not all(isinstance(name, str) and name in table for name, table in used):
-            self._check_params()  # takes as long as a prediction, and raises
+            self._check_params()
         n_features = getattr(self, "n_features_in_", None)
         return check_layers(self.coefs_, self.intercepts_, n_features)
 

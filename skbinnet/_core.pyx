@@ -128,8 +128,12 @@ def logits(
     Rows X not None,
     floating[::1] z,
 ):
-    """Write the network's output, before the sigmoid, for each row of X to z."""
+    """Write the network's output, before the sigmoid, for each row of X to z.
+
+    Returns the largest |z|, or NaN where a z is not finite.
+    """
     cdef Py_ssize_t start = 0
+    cdef floating largest
     cdef const floating* output = <floating*> net.work + net.layers[net.n_layers - 1].z
     cdef Block rows
     check_rows(net, params, X)
@@ -140,6 +144,8 @@ def logits(
             network_forward(net, &params[0], &rows)
             memcpy(&z[start], output, rows.n_rows * sizeof(floating))
             start += rows.n_rows
+        largest = magnitude(&z[0], X.n_rows)
+    return largest
 
 
 def evaluate(

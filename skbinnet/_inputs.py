@@ -4,6 +4,7 @@ Below this module X is C-contiguous or CSR, finite, and of the dtype of the weig
 """
 
 from contextlib import contextmanager
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -11,24 +12,30 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from ._core import Rows
 from ._messages import ENSEMBLES
-from ._network import magnitude
+from ._network import as_rows
 from ._validation import hold_out, may_be_encoded
 
 
 class Samples(NamedTuple):
     """Rows, labels as 0 and 1, and weights, all of one dtype once these are scaled."""
 
-    X: np.ndarray  # or CSR
+    rows: Rows
     y: np.ndarray
     sample_weight: np.ndarray
     order: np.ndarray  # the numbers of the rows to train on, ascending
-    magnitude: float  # no value of X is larger
 
-    def take(self, rows):
-        """The samples of these rows."""
-        X, y, sample_weight = self.X[rows], self.y[rows], self.sample_weight[rows]
-        return Samples(X, y, sample_weight, np.arange(len(rows)), self.magnitude)
+    @property
+    def arrays(self):
+        """The arguments that the compiled core takes for samples."""
+        return self.rows, self.y, self.sample_weight
+
+    def take(self, numbers):
+        """The samples of the rows with these numbers."""
+        rows = as_rows(self.rows.X[numbers])
+        order = np.arange(len(numbers))
+        return Samples(rows, self.y[numbers], self.sample_weight[numbers], order)
 
 
 # ---- for fit, partial_fit, loss_and_gradients and predictions
@@ -40,7 +47,7 @@ def fit_samples(clf, dtype, data, watched):
     dtype is that of the weights which training goes on from, or None.
     """
     X, y, sample_weight = data
-    X, y, largest = check_X_y(clf, X, y, dtype)
+    rows, y = check_X_y(clf, X, y, dtype)
     if dtype is None or not hasattr(clf, "classes_"):
         clf.classes_ = two_classes(y)
     else:
@@ -50,7 +57,7 @@ def fit_samples(clf, dtype, data, watched):
             "warm_start can only be used where `y` has the same classes as in the "
             "previous call to fit. Previously got {}, `y` has {}",
         )
-    return make_samples(clf, X, y, sample_weight, largest, watched)
+    return make_samples(clf, rows, y, sample_weight, watched)
 
 
 def partial_fit_samples(clf, dtype, data, classes, watched):
@@ -64,7 +71,7 @@ def partial_fit_samples(clf, dtype, data, classes, watched):
     is_first = not hasattr(clf, "classes_")
     if is_first and classes is None:
         raise ValueError("classes must be given in the first call to partial_fit.")
-    X, y, largest = check_X_y(clf, X, y, dtype)
+    rows, y = check_X_y(clf, X, y, dtype)
     if is_first:
         clf.classes_ = two_classes(classes)
     elif classes is not None:
@@ -74,14 +81,14 @@ def partial_fit_samples(clf, dtype, data, classes, watched):
             "partial_fit goes on from an earlier call and needs the same classes: "
             "expected {}, got {}.",
         )
-    samples, val = make_samples(clf, X, y, sample_weight, largest, watched)
+    samples, val = make_samples(clf, rows, y, sample_weight, watched)
     return cast_weights(samples), val
 
 
 def loss_samples(clf, dtype, X, y, sample_weight):
     """Samples to compute the loss of."""
-    X, y, largest = check_X_y(clf, X, y, dtype)
-    samples, _ = make_samples(clf, X, y, sample_weight, largest)
+    rows, y = check_X_y(clf, X, y, dtype)
+    samples, _ = make_samples(clf, rows, y, sample_weight)
     return scale_weights(samples)
 
 
@@ -90,15 +97,14 @@ def check_X(clf, X, dtype):
     if not is_plain(clf, X, [dtype], reset=False):
         with overflow_is_refused():
             X = validate_data(clf, X, reset=False, **form_of_X(dtype))
-    check_magnitude(X, "X", type(clf).__name__)
-    return X
+    return finite_rows(X, "X", type(clf).__name__)
 
 
 # ---- X and y
 
 
 def form_of_X(dtype):
-    """What scikit-learn should make of X; its values are checked by check_magnitude."""
+    """What scikit-learn should make of X; its values are checked by finite_rows."""
     return {
         "dtype": dtype,
         "order": "C",
@@ -130,7 +136,7 @@ def are_plain_labels(y, n_rows):
 
 
 def check_X_y(clf, X, y, dtype):
-    """X and y in the form that samples have, and the magnitude of X."""
+    """The rows of X, and y as an array."""
     dtypes = [np.float64, np.float32] if dtype is None else [dtype]
     reset = dtype is None or not hasattr(clf, "n_features_in_")
     if is_plain(clf, X, dtypes, reset) and are_plain_labels(y, len(X)):
@@ -140,16 +146,16 @@ def check_X_y(clf, X, y, dtype):
         with overflow_is_refused():
             X, y = validate_data(clf, X, y, reset=reset, **form_of_X(dtypes))
         check_classification_targets(y)
-    return X, y, check_magnitude(X, "X", type(clf).__name__)
+    return finite_rows(X, "X", type(clf).__name__), y
 
 
-def check_magnitude(X, name, estimator_name=None):
-    """Return the magnitude of X; raise scikit-learn's error for NaN and infinity."""
-    largest = magnitude(X)
-    if np.isnan(largest):
+def finite_rows(X, name, estimator_name=None):
+    """The rows of X; raises scikit-learn's error for NaN and infinity."""
+    rows = as_rows(X)
+    if isnan(rows.magnitude):
         with overflow_is_refused():
             assert_all_finite(X, input_name=name, estimator_name=estimator_name)
-    return largest
+    return rows
 
 
 @contextmanager
@@ -162,9 +168,9 @@ def overflow_is_refused():
         raise ValueError(f"X, X_val or y is too large: {error}.") from error
 
 
-def check_X_val(clf, X_val, X):
-    """Validation rows in the form of X, and their magnitude."""
-    given = X_val
+def check_X_val(clf, X_val, rows):
+    """The rows of X_val, which must be like those of X."""
+    X, given = rows.X, X_val
     X_val = check_array(X_val, input_name="X_val", **form_of_X(X.dtype))
     if X_val.shape[1] != X.shape[1]:
         raise ValueError(
@@ -174,7 +180,7 @@ def check_X_val(clf, X_val, X):
         validate_data(clf, given, reset=False, skip_check_array=True)
     except ValueError as error:
         raise ValueError(f"X_val: {error}") from error
-    return X_val, check_magnitude(X_val, "X_val")
+    return finite_rows(X_val, "X_val")
 
 
 # ---- labels
@@ -286,13 +292,13 @@ def scale_weights(samples):
     weight[order] = samples.sample_weight[order]
     weight /= weight.max()  # so that no sum overflows
     weight /= weight.sum() / len(order)
-    return samples._replace(sample_weight=weight.astype(samples.X.dtype))
+    return samples._replace(sample_weight=weight.astype(samples.y.dtype))
 
 
 def cast_weights(samples):
     """Weights as they are, in the dtype of X."""
     with np.errstate(over="ignore"):
-        weight = samples.sample_weight.astype(samples.X.dtype)
+        weight = samples.sample_weight.astype(samples.y.dtype)
         total = weight.sum(dtype=np.float64)
     name = "sample_weight times class_weight"
     check_weight(weight, len(weight), f"{name} in {weight.dtype}")
@@ -311,10 +317,10 @@ def split(clf, samples, seed):
 
 
 @overflow_is_refused()
-def make_samples(clf, X, y, sample_weight, largest, watched=(None, None, None)):
+def make_samples(clf, rows, y, sample_weight, watched=(None, None, None)):
     """Samples, and samples to watch where there are any."""
     weights = class_weights(clf.class_weight, clf.classes_, y, sample_weight)
-    samples = join(X, y, sample_weight, clf.classes_, weights, largest=largest)
+    samples = join(rows, y, sample_weight, clf.classes_, weights)
     X_val, y_val, sample_weight_val = watched
     if X_val is y_val is sample_weight_val is None:
         return samples, None
@@ -323,14 +329,14 @@ def make_samples(clf, X, y, sample_weight, largest, watched=(None, None, None)):
         raise ValueError(
             f"Validation data need X_val and y_val, but {missing} is None."
         )
-    X_val, largest = check_X_val(clf, X_val, X)
+    rows_val = check_X_val(clf, X_val, rows)
     y_val = column_or_1d(y_val, warn=True)
-    check_consistent_length(X_val, y_val)
-    val = join(X_val, y_val, sample_weight_val, clf.classes_, weights, "_val", largest)
+    check_consistent_length(rows_val.X, y_val)
+    val = join(rows_val, y_val, sample_weight_val, clf.classes_, weights, "_val")
     return samples, scale_weights(val)
 
 
-def join(X, y, sample_weight, classes, class_weight, suffix="", largest=0.0):
+def join(rows, y, sample_weight, classes, class_weight, suffix=""):
     """Samples with the product of both weights, in double until they are scaled."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
@@ -338,4 +344,4 @@ def join(X, y, sample_weight, classes, class_weight, suffix="", largest=0.0):
     weight = weight * class_weight[positive.astype(int)]
     check_weight(weight, len(y), f"{name} times class_weight")
     order = np.arange(len(y), dtype=np.intp)
-    return Samples(X, positive.astype(X.dtype), weight, order, largest)
+    return Samples(rows, positive.astype(rows.X.dtype), weight, order)

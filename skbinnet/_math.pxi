@@ -72,36 +72,44 @@ cdef inline double log1p_unit(double x) noexcept nogil:
     return 2 * (w + w * square * sum)
 
 
-cdef cloned fold_magnitudes(
-    const floating* values,
-    Py_ssize_t n,
-    floating* restrict zeros,
-    floating* restrict maxima,
+cdef cloned largest_word(
+    const floating* values, Py_ssize_t n, long long* largest
 ) noexcept nogil:
-    """Add 0 x to one of 8 sums and fold |x| into one of 8 maxima, for each value x."""
+    """The largest of the values' bits, less their signs, in 16 maxima, to vectorise."""
+    cdef long long word = 0
+    cdef long long[16] maxima
     cdef Py_ssize_t i, j
-    cdef floating x
-    for i in range(0, n - 7, 8):
-        for j in range(8):
-            x = <floating> fabs(values[i + j])
-            zeros[j] += 0 * x
-            maxima[j] = x if x > maxima[j] else maxima[j]
-    for i in range(n - n % 8, n):
-        x = <floating> fabs(values[i])
-        zeros[0] += 0 * x
-        maxima[0] = x if x > maxima[0] else maxima[0]
+    memset(maxima, 0, sizeof(maxima))
+    for i in range(0, n - 15, 16):
+        for j in range(16):
+            maxima[j] = max(maxima[j], magnitude_bits(values[i + j]))
+    for i in range(n - n % 16, n):
+        maxima[0] = max(maxima[0], magnitude_bits(values[i]))
+    for j in range(16):
+        word = max(word, maxima[j])
+    largest[0] = word
+
+
+cdef inline long long magnitude_bits(floating x) noexcept nogil:
+    """The bits of |x| as a number: they grow with |x|, from 0 over infinity to NaN."""
+    cdef int word
+    cdef long long long_word
+    if floating is float:
+        memcpy(&word, &x, sizeof(x))
+        return word & <int> 0x7fffffff
+    memcpy(&long_word, &x, sizeof(x))
+    return long_word & <long long> 0x7fffffffffffffffLL
 
 
 cdef floating magnitude(const floating* values, Py_ssize_t n) noexcept nogil:
-    """max |x|, or NaN if any value is NaN or infinite, since 0 x is NaN for those."""
-    cdef floating[8] zeros
-    cdef floating[8] maxima
-    cdef floating zero = 0, maximum = 0
-    cdef Py_ssize_t j
-    memset(zeros, 0, sizeof(zeros))
-    memset(maxima, 0, sizeof(maxima))
-    fold_magnitudes(values, n, zeros, maxima)
-    for j in range(8):
-        zero += zeros[j]
-        maximum = max(maximum, maxima[j])
-    return maximum + zero
+    """max |x|, or NaN if any value is NaN or infinite."""
+    cdef long long long_word
+    cdef int word
+    cdef floating x
+    largest_word(values, n, &long_word)
+    word = <int> long_word
+    if floating is float:
+        memcpy(&x, &word, sizeof(x))
+    else:
+        memcpy(&x, &long_word, sizeof(x))
+    return x + 0 * x  # infinity becomes NaN

@@ -50,10 +50,12 @@ cdef class Network:
         Py_ssize_t max_rows,
         bint sparse,
     ):
-        cdef Py_ssize_t width = 2 + 3 * sum(layer_sizes[1:])
-        check_fit(len(layer_sizes) > 1 and min(layer_sizes) > 0 and max_rows > 0)
-        if not sparse:
-            width += layer_sizes[0]
+        cdef Py_ssize_t size, width = 2
+        check_fit(len(layer_sizes) > 1 and max_rows > 0)
+        for size in layer_sizes:
+            check_fit(size > 0)
+            width += 3 * size
+        width -= (3 if sparse else 2) * layer_sizes[0]
         self.n_features = layer_sizes[0]
         self.activation = activation
         self.backprop = backprop

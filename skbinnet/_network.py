@@ -101,57 +101,93 @@ def check_hidden_layer_sizes(hidden_layer_sizes):
 def as_arrays(parts, name):
     """A list of arrays of real numbers."""
     try:
-        arrays = [np.asarray(part) for part in parts]
+        arrays = list(map(np.asarray, parts))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a list of arrays: {error}.") from error
-    if not all(array.dtype.kind in "biuf" for array in arrays):
-        dtypes = [str(array.dtype) for array in arrays]
-        raise ValueError(f"{name} must hold real numbers, got dtypes {dtypes}.")
+    for array in arrays:
+        if array.dtype.kind not in "fiub":
+            dtypes = [str(array.dtype) for array in arrays]
+            raise ValueError(f"{name} must hold real numbers, got dtypes {dtypes}.")
     return arrays
 
 
 def check_layers(coefs, intercepts, n_features):
     """Return params and layer sizes of coefs and intercepts, which users may set.
 
-    params is a copy, of float32 if all parts are, else of float64. n_features is None
+    params is a copy, of float32 if the arrays are, else of float64. n_features is None
     before the first fit.
     """
     coefs, intercepts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
-    shapes = [W.shape for W in coefs], [b.shape for b in intercepts]
-    n_outs = [shape[-1] if shape else 0 for shape in shapes[0]]
     if n_features is None and coefs:
         n_features = len(np.atleast_1d(coefs[0]))
-    layer_sizes = [n_features, *n_outs[:-1], 1]
-    expected = list(pairwise(layer_sizes)), [(n,) for n in n_outs]
-    if not coefs or 0 in n_outs or shapes != expected:
+    layer_sizes = [n_features]
+    fits = len(coefs) == len(intercepts) > 0
+    for W, b in zip(coefs, intercepts, strict=False):
+        fits = fits and b.ndim == 1 and W.shape == (layer_sizes[-1], *b.shape)
+        layer_sizes += b.shape
+    if not fits or layer_sizes[-1] != 1 or 0 in layer_sizes:
         raise ValueError(
-            f"coefs_ and intercepts_ have the shapes {shapes[0]} and {shapes[1]}, but "
-            "must have (n_in, n_out) and (n_out,) for each layer, from "
-            f"{n_features} features to one output, where n_in is the n_out of the "
-            "layer before."
+            f"coefs_ and intercepts_ have the shapes {[W.shape for W in coefs]} and "
+            f"{[b.shape for b in intercepts]}, but must have (n_in, n_out) and "
+            f"(n_out,) for each layer, from {n_features} features to one output, where "
+            "n_in is the n_out of the layer before."
         )
-    is_single = all(part.dtype == np.float32 for part in coefs + intercepts)
-    dtype = np.float32 if is_single else np.float64
-    params = flatten(coefs, intercepts).astype(dtype, copy=False)
-    if not is_finite(params):
+    params = flatten(coefs, intercepts)
+    if params.dtype.char not in "fd":  # float32, float64
+        params = params.astype(np.float64)
+    if math.isnan(largest_magnitude(params)):
         raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
     return params, layer_sizes
 
 
-# ---- finite numbers
+# ---- the compiled network, and the rows that pass through it
 
 
-def magnitude(X):
-    """The largest |x| in a contiguous array or CSR matrix; NaN if any x is not finite.
+def as_rows(X):
+    """X, C-contiguous or CSR, for the compiled core; its values are not copied."""
+    if issparse(X):
+        rows = csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
+    else:
+        rows = dense_rows(X)
+    rows.X = X
+    return rows
 
-    An array is read once, faster than by np.isfinite, and without a copy.
-    """
-    return largest_magnitude((X.data if issparse(X) else X).ravel())
+
+def make_network(
+    layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False
+):
+    """The compiled network, for blocks of at most max_rows rows."""
+    activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]
+    return Network(layer_sizes, activation, backprop, alpha, max_rows, sparse)
 
 
-def is_finite(X):
-    """Whether no value of a contiguous array or CSR matrix is NaN or infinite."""
-    return not math.isnan(magnitude(X))
+def predict_logits(params, layer_sizes, activation, rows):
+    """The output z, before the sigmoid, for each row."""
+    max_rows = min(BLOCK_ROWS, rows.n_rows)
+    network = make_network(
+        layer_sizes, activation, max_rows=max_rows, sparse=rows.sparse
+    )
+    z = np.empty(rows.n_rows, params.dtype)
+    refuse_overflow(logits(network, params, rows, z), z.dtype)
+    return z
+
+
+def input_gradients(params, layer_sizes, activation, backprop, rows):
+    """dz/dx for each row x."""
+    network = make_network(layer_sizes, activation, backprop, sparse=rows.sparse)
+    gradients = np.empty((rows.n_rows, rows.n_features), params.dtype)
+    input_gradient(network, params, rows, gradients)
+    refuse_overflow(largest_magnitude(gradients.ravel()), gradients.dtype)
+    return gradients
+
+
+def refuse_overflow(magnitude, dtype):
+    """Raise ValueError where the magnitude of a result is NaN."""
+    if math.isnan(magnitude):
+        raise ValueError(
+            f"X is too large for the weights: a result overflows {dtype}. Bring the "
+            "features to a similar scale, for example with StandardScaler."
+        )
 
 
 def logit_bound(params, layer_sizes, x):
@@ -160,48 +196,5 @@ def logit_bound(params, layer_sizes, x):
     n inputs up to x >= 1 and weights up to w >= 1 give no output above (n + 1) w x,
     whatever the activation.
     """
-    w = max(magnitude(params), 1.0)
+    w = max(largest_magnitude(params), 1.0)
     return math.prod([float(n + 1) * w for n in layer_sizes[:-1]], start=max(x, 1.0))
-
-
-# ---- the compiled network
-
-
-def as_rows(X):
-    """The rows of X for the compiled core, without a copy."""
-    if not issparse(X):
-        return dense_rows(X)
-    return csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
-
-
-def make_network(
-    layer_sizes, activation, backprop, alpha=0, max_rows=BLOCK_ROWS, sparse=False
-):
-    """The compiled network, for blocks of at most max_rows rows."""
-    return Network(
-        layer_sizes,
-        ACTIVATIONS[activation],
-        BACKPROPS[backprop],
-        alpha,
-        max_rows,
-        sparse,
-    )
-
-
-def predict_logits(params, layer_sizes, activation, X):
-    """The output z, before the sigmoid, for each row of X; it may overflow."""
-    rows, z = as_rows(X), np.empty(X.shape[0], params.dtype)
-    max_rows = min(BLOCK_ROWS, X.shape[0])
-    network = make_network(
-        layer_sizes, activation, "matrix", max_rows=max_rows, sparse=rows.sparse
-    )
-    logits(network, params, rows, z)
-    return z
-
-
-def input_gradients(params, layer_sizes, activation, backprop, X):
-    """dz/dx for each row x of X."""
-    rows, gradients = as_rows(X), np.empty(X.shape, params.dtype)
-    network = make_network(layer_sizes, activation, backprop, sparse=rows.sparse)
-    input_gradient(network, params, rows, gradients)
-    return gradients

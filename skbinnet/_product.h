@@ -20,6 +20,9 @@
 
 #include <stddef.h>
 
+#ifndef MOST
+#define MOST 512 /* bits of a vector; fewer, for tests of what other processors do */
+#endif
 #define DEPTH 256 /* k is cut into parts, so that a panel of B stays in the cache */
 #define MANY 64   /* of so many rows on it pays to copy a panel of B first */
 
@@ -61,8 +64,22 @@
 #include "_product.h"
 #define REAL double
 #include "_product.h"
-#define HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-#define BEST(name) (HAS_AVX2 ? name##_avx2 : name##_generic)
+#undef SET
+#undef TARGET
+#undef BYTES
+
+#define SET avx512
+#define TARGET __attribute__((target("avx512f,avx2,fma")))
+#define BYTES 64
+#define REAL float
+#include "_product.h"
+#define REAL double
+#include "_product.h"
+
+#define HAS(set) __builtin_cpu_supports(set)
+#define BEST(name)                                                                     \
+    (HAS("avx512f") && HAS("fma") && MOST >= 512 ? name##_avx512                       \
+        : HAS("avx2") && HAS("fma") && MOST >= 256 ? name##_avx2 : name##_generic)
 #else
 #define BEST(name) name##_generic
 #endif

@@ -32,9 +32,11 @@ cdef int check_fit(bint fits) except -1:
 cdef class Rows:
     """The rows of X, dense or CSR, where they lie in memory."""
 
+    cdef public object X
     cdef readonly Py_ssize_t n_rows
     cdef readonly Py_ssize_t n_features
     cdef readonly bint sparse
+    cdef readonly double magnitude  # the largest |x|, or NaN if any x is not finite
     cdef Py_ssize_t itemsize
     cdef const void* values
     cdef const int* narrow
@@ -50,6 +52,8 @@ def dense_rows(const floating[:, ::1] X):
     rows.itemsize = sizeof(floating)
     rows.values = &X[0, 0]
     rows.memory = X
+    with nogil:
+        rows.magnitude = magnitude(&X[0, 0], rows.n_rows * rows.n_features)
     return rows
 
 
@@ -78,6 +82,8 @@ def csr_rows(
     else:
         rows.wide = &columns[0]
     rows.memory = (values, columns, indptr)
+    with nogil:
+        rows.magnitude = magnitude(&values[0], values.shape[0])
     return rows
 
 

@@ -8,12 +8,19 @@ BinaryMLPClassifier.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import isnan
 
 import numpy as np
 from scipy.optimize import minimize
 
-from ._core import Method, Optimizer, loss_and_gradient, shuffle, train_epoch
-from ._network import is_finite
+from ._core import (
+    Method,
+    Optimizer,
+    largest_magnitude,
+    loss_and_gradient,
+    shuffle,
+    train_epoch,
+)
 
 
 class Ending(Enum):
@@ -88,11 +95,11 @@ def take_epoch(run):
     """Take each minibatch once; returns the arguments of run.end_epoch."""
     settings, state = run.settings, run.state
     run.is_within_epoch = True
-    n_batches = -(-len(run.order) // settings.batch_size)
+    n_batches = -(-len(run.samples.order) // settings.batch_size)
     # An infinite rate diverges, and an infinite divisor gives a rate of 0.
     with np.errstate(over="ignore"):
         rates = learning_rates(run, n_batches)
-    order = run.order.copy()
+    order = run.samples.order.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
     loss, correct, are_finite = train_epoch(
@@ -100,7 +107,7 @@ def take_epoch(run):
         run.optimizer,
         state.params,
         state.moments,
-        *run.arrays,
+        *run.samples.arrays,
         order,
         settings.batch_size,
         rates,
@@ -159,9 +166,10 @@ def minimise_lbfgs(run):
         run.is_within_epoch = True
         params[:] = x
         loss, penalty, accuracy = loss_and_gradient(
-            run.network, params, *run.arrays, grad
+            run.network, params, *run.samples.arrays, grad
         )
-        figures = loss, accuracy, is_finite(params)
+        are_finite = not isnan(largest_magnitude(params))
+        figures = loss, accuracy, are_finite
         return loss + penalty, grad.astype(np.float64)
 
     def callback(x):

@@ -14,14 +14,13 @@ import numpy as np
 from scipy.special import entr
 
 from . import _messages
-from ._core import evaluate, loss_and_gradient
+from ._core import evaluate, largest_magnitude, loss_and_gradient
 from ._network import (
     BLOCK_ROWS,
-    as_rows,
-    is_finite,
     logit_bound,
     make_network,
     predict_logits,
+    refuse_overflow,
 )
 from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver
 
@@ -76,8 +75,8 @@ class Settings:
 CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
 
 
-def make_settings(params, layer_sizes, X):
-    """The estimator's params, "auto" replaced by its meaning, for a run on X."""
+def make_settings(params, layer_sizes, samples):
+    """The estimator's params, "auto" replaced by its meaning, for a run on samples."""
     solver = SOLVERS[params["solver"]]
     schedule = solver.schedules[params["learning_rate"]]
     values = {"layer_sizes": layer_sizes, "solver": solver, "schedule": schedule}
@@ -90,9 +89,9 @@ def make_settings(params, layer_sizes, X):
             values[option.name] = option.type(value)
         except OverflowError as error:
             raise ValueError(f"{option.name} is too large: {error}.") from error
-    values["batch_size"] = min(values["batch_size"], X.shape[0])
+    values["batch_size"] = min(values["batch_size"], samples.rows.n_rows)
     # adam divides by epsilon where a gradient is 0.
-    values["epsilon"] = max(values["epsilon"], float(np.finfo(X.dtype).tiny))
+    values["epsilon"] = max(values["epsilon"], float(np.finfo(samples.y.dtype).tiny))
     return Settings(**values)
 
 
@@ -181,11 +180,9 @@ class Run:
         self.settings, self.state, self.samples = settings, state, samples
         self.validation = validation  # is evaluated after each epoch, or None
         self.tasks = tasks  # hear of each epoch, or None
-        self.order = samples.order  # the numbers of the rows to train on
-        self.arrays = as_rows(samples.X), samples.y, samples.sample_weight
         block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
-        max_rows = min(block, len(self.order))
-        self.network = settings.network(max_rows, self.arrays[0].sparse)
+        max_rows = min(block, len(samples.order))
+        self.network = settings.network(max_rows, samples.rows.sparse)
         self.optimizer = settings.solver.optimizer(settings)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.n_epochs = 0  # complete ones
@@ -199,7 +196,7 @@ class Run:
         state, history = self.state, self.state.history
         self.check_sound(are_finite and math.isfinite(loss), self.n_epochs + 1)
         self.n_epochs += 1
-        state.t += len(self.order)
+        state.t += len(self.samples.order)
         for curve in history.values():
             curve.append(math.nan)
         record(history, {"loss": loss, "accuracy": accuracy})
@@ -227,7 +224,7 @@ class Run:
     def check_sound(self, is_sound, epoch):
         """Raise ValueError where a run has diverged."""
         if not is_sound:
-            X = self.samples.X
+            X = self.samples.rows.X
             raise ValueError(_messages.diverged(self.settings, epoch, X))
 
     def finish(self):
@@ -236,18 +233,16 @@ class Run:
         No loss has seen them; all rows are passed forward where a logit might overflow.
         """
         self.patience.restore_best()
-        state, X = self.state, self.samples.X
-        is_sound = is_finite(state.moments)
-        bound = logit_bound(
-            state.params, self.settings.layer_sizes, self.samples.magnitude
-        )
-        if not bound < float(np.finfo(X.dtype).max):
+        state, rows = self.state, self.samples.rows
+        is_sound = not math.isnan(largest_magnitude(state.moments.ravel()))
+        bound = logit_bound(state.params, self.settings.layer_sizes, rows.magnitude)
+        if not bound < float(np.finfo(state.params.dtype).max):
             is_sound &= math.isfinite(self.evaluate())
         self.check_sound(is_sound, self.n_epochs)
 
     def evaluate(self):
         """The mean loss over all rows at the weights as they are now."""
-        loss, _ = evaluate(self.network, self.state.params, *self.arrays)
+        loss, _ = evaluate(self.network, self.state.params, *self.samples.arrays)
         return loss / self.total_weight
 
     # ---- what a user should know
@@ -268,25 +263,23 @@ class Run:
 
     def learned_nothing(self):
         """Yield a message if the loss is no better than the entropy of the classes."""
-        if len(self.order) < FEW_ROWS:
+        rows, y, sample_weight, order = self.samples
+        if len(order) < FEW_ROWS:
             return
-        X, y, sample_weight, _, magnitude = self.samples
         share = np.sum(sample_weight * y, dtype=np.float64) / self.total_weight
         entropy = float(entr(share) + entr(1 - share))
         last_loss = self.state.history["loss"][-1]
         if entropy == 0 or last_loss < LITTLE * entropy:
             return
         if last_loss >= entropy and (loss := self.evaluate()) >= entropy:
-            yield _messages.learned_nothing(loss, entropy, X)
-        elif magnitude > _messages.WIDE:
+            yield _messages.learned_nothing(loss, entropy, rows.X)
+        elif rows.magnitude > _messages.WIDE:
+            settings = self.settings
             z = predict_logits(
-                self.state.params,
-                self.settings.layer_sizes,
-                self.settings.activation,
-                X,
+                self.state.params, settings.layer_sizes, settings.activation, rows
             )
-            if share := _messages.share_on_plateaus(z, X, sample_weight):
-                yield _messages.collapsed(share, X)
+            if share := _messages.share_on_plateaus(z, rows.X, sample_weight):
+                yield _messages.collapsed(share, rows.X)
 
 
 # ---- patience
@@ -358,12 +351,10 @@ class Patience:
 
 def objective(settings, params, samples):
     """J and its gradient over all rows."""
-    rows = as_rows(samples.X)
+    rows, grad = samples.rows, np.empty_like(params)
     network = settings.network(min(BLOCK_ROWS, rows.n_rows), rows.sparse)
-    grad = np.empty_like(params)
-    loss, penalty, _ = loss_and_gradient(
-        network, params, rows, samples.y, samples.sample_weight, grad
-    )
+    loss, penalty, _ = loss_and_gradient(network, params, *samples.arrays, grad)
+    refuse_overflow(largest_magnitude(grad) + 0 * loss, grad.dtype)
     return loss + penalty, grad
 
 

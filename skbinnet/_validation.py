@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from . import _messages
 from ._core import evaluate
-from ._network import BLOCK_ROWS, as_rows, unflatten
+from ._network import BLOCK_ROWS, unflatten
 
 # ---- what is held out
 
@@ -83,9 +83,9 @@ class Validation:
     def __init__(self, clf, samples, settings):
         self.settings = settings
         self.scoring = find_scoring(clf.scoring)
-        self.arrays = as_rows(samples.X), samples.y, samples.sample_weight
+        self.samples = samples
         max_rows = min(BLOCK_ROWS, len(samples.y))
-        self.network = settings.network(max_rows, self.arrays[0].sparse)
+        self.network = settings.network(max_rows, samples.rows.sparse)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.may_be_encoded = may_be_encoded(clf.classes_) and np.ptp(samples.y) == 0
         self.score_params = None  # from params to the scorer's value
@@ -96,7 +96,7 @@ class Validation:
 
     def figures(self, params):
         """Values by the names of their curves."""
-        loss, correct = evaluate(self.network, params, *self.arrays)
+        loss, correct = evaluate(self.network, params, *self.samples.arrays)
         figures = {
             "val_loss": loss / self.total_weight,
             "val_accuracy": correct / self.total_weight,
@@ -130,7 +130,7 @@ def bind_scorer(clf, scorer, samples, layer_sizes):
     vars(seen).pop("feature_names_in_", None)  # X has become an array
     if isinstance(clf.scoring, str):
         seen.classes_ = np.array([0, 1])
-    X, y, weight = samples.X, samples.y, samples.sample_weight
+    X, y, weight = samples.rows.X, samples.y, samples.sample_weight
     labels = seen.classes_[y.astype(np.intp)]
     weights = {"sample_weight": weight} if (weight != weight[0]).any() else {}
 

@@ -10,18 +10,21 @@ from skbinnet._inputs import (
     scale_weights,
     two_classes,
 )
+from skbinnet._network import as_rows
 
 CLASSES = np.array(["no", "yes"])
 Y = np.array(["yes", "no", "yes", "yes"])
 
 
 def samples(sample_weight=None, class_weight=(1, 1), dtype=np.float64):
-    X = np.zeros((4, 2), dtype=dtype)
-    return join(X, Y, sample_weight, CLASSES, np.array(class_weight))
+    rows = as_rows(np.zeros((4, 2), dtype=dtype))
+    return join(rows, Y, sample_weight, CLASSES, np.array(class_weight))
 
 
 def unknown_label():
-    join(np.ones((1, 1)), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val")
+    join(
+        as_rows(np.ones((1, 1))), np.array(["maybe"]), None, CLASSES, np.ones(2), "_val"
+    )
 
 
 def test_second_class_becomes_1():
