@@ -1,7 +1,9 @@
 #!/bin/sh
-# Builds the compiled core with the sanitizers of GCC and runs its tests on it:
+# Builds the compiled core with the sanitizers of GCC and runs its tests:
 #     sh tests/sanitize.sh [arguments of pytest]
-# The copy of the package lies in a temporary folder; libasan's quarantine is kept small.
+#     MOST=256 sh tests/sanitize.sh     # with the matrix products for AVX2; 128 for SSE2
+# It works on a copy of the package in a temporary folder. libasan's quarantine is small,
+# because it would fill the memory.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python}
@@ -14,11 +16,11 @@ include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 "$python" -m cython skbinnet/_core.pyx -o core.c
 gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno \
     -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-    -DPy_LIMITED_API=0x030B0000 -I"$include" -Iskbinnet core.c \
+    -DPy_LIMITED_API=0x030B0000 "-DMOST=${MOST:-512}" -I"$include" -Iskbinnet core.c \
     -o skbinnet/_core.abi3.so -lm
 if [ $# = 0 ]; then
     set -- tests/test_core.py tests/test_network.py tests/test_training.py \
-        tests/test_solvers.py tests/test_oracles.py
+        tests/test_solvers.py tests/test_oracles.py tests/test_loading.py
 fi
 # libstdc++: libasan looks for __cxa_throw when it starts, long before scipy brings it.
 # --capture=sys leaves the report of a sanitizer on the screen.
