@@ -1,8 +1,8 @@
-"""Callbacks: scikit-learn's (1.9 or newer), which hear of a fit and of each epoch."""
+"""Callbacks: those of scikit-learn 1.9, which are called for a fit and each epoch."""
 
 from ._network import unflatten
 
-FIT_DEPTH = 3  # stacklevel at which fit warns its caller, past the wrapper of fit
+FIT_DEPTH = 3  # the stacklevel of a warning in fit, which with_callbacks wraps
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -10,22 +10,22 @@ except ImportError:  # scikit-learn before 1.9
     FIT_DEPTH = 2
 
     class CallbackSupportMixin:
-        """Nothing to support."""
+        """Supports nothing."""
 
     def with_callbacks(method):
-        """Nothing to manage."""
+        """Return the method itself."""
         return method
 
 
 def callback_context(estimator):
-    """The context of a fit, or None where no callback is set."""
+    """The context of a fit, or None if no callback is set."""
     if not getattr(estimator, "_skl_callbacks", None):
         return None
     return estimator._init_callback_context(max_subtasks=estimator.max_iter)
 
 
 class Tasks:
-    """A fit and its epochs, as the tasks that callbacks are told of."""
+    """A fit and its epochs, as tasks whose begin and end callbacks are told."""
 
     def __init__(self, estimator, context, X, y, sample_weight, layer_sizes):
         self.context = context
@@ -36,13 +36,13 @@ class Tasks:
         context.call_on_fit_task_begin(**self.arguments)
 
     def begin(self):
-        """Tell of an epoch that begins."""
+        """Tell the callbacks that an epoch begins."""
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.arguments)
 
     def end(self, state):
-        """Tell of an epoch that ends; returns whether a callback wants to stop."""
-        if self.epoch is None:  # a solver that does not say when one begins
+        """Tell the callbacks that an epoch ends; return whether one asks to stop."""
+        if self.epoch is None:  # lbfgs does not say when an iteration begins
             self.begin()
         stops = self.epoch.call_on_fit_task_end(
             **self.arguments,
@@ -52,12 +52,12 @@ class Tasks:
         return stops
 
     def fitted(self, state):
-        """The attributes of an estimator whose fit ended now, its weights a copy."""
+        """Copies of the attributes that fit would leave if it ended now."""
         coefs, intercepts = unflatten(state.params.copy(), self.layer_sizes)
         return {"coefs_": coefs, "intercepts_": intercepts}
 
     def close(self, state):
-        """Tell of the end of the fit."""
+        """Tell the callbacks that the fit ends."""
         self.context.call_on_fit_task_end(
             **self.arguments,
             reconstruction_attributes=lambda: self.fitted(state),

@@ -89,41 +89,41 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(64,)
-        Number of units of each hidden layer. ``()`` is logistic regression.
+        Number of units in each hidden layer. ``()`` is logistic regression.
 
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
         Activation of the hidden units. The derivative of relu at 0 is 1.
 
     solver : {"sgd", "adam", "lbfgs"}, default="sgd"
         Stochastic gradient descent with `momentum`; Adam [1]_; or L-BFGS [2]_, which
-        takes all rows at once and ends where no derivative is larger than `tol`, or the
-        loss hardly falls.
+        uses all rows in each step and stops when no derivative is larger than `tol`, or
+        when the loss hardly falls.
 
     backprop : {"matrix", "loop"}, default="matrix"
-        How gradients are computed: as matrix products of a whole minibatch, or by the
-        chain rule, sample by sample and weight by weight. The results are equal up to
+        How gradients are computed: as matrix products over a whole minibatch, or by the
+        chain rule, sample by sample and weight by weight. The results are equal to
         rounding. Neither uses BLAS or threads: on one machine each gives the same
         weights in every run, to the last bit.
 
     alpha : float, default=1e-3
-        Strength of the L2 penalty on the weights; biases are not penalised. It means
-        the same for every `batch_size`; MLPClassifier's, which it divides by the
-        number of rows in the minibatch, does not.
+        Strength of the L2 penalty on the weights; biases are not penalised. Its effect
+        does not depend on `batch_size`, whereas MLPClassifier divides its `alpha` by
+        the number of rows in the minibatch.
 
     batch_size : int or "auto", default=32
-        Rows per minibatch, at most those that there are. "auto" is
+        Rows per minibatch; with fewer rows, all of them. "auto" is
         ``min(200, n_samples)``. Not used by lbfgs.
 
     learning_rate : {"constant", "cosine", "invscaling", "adaptive"}, default="cosine"
-        How the learning rate goes on from `learning_rate_init`. "cosine" falls to 0
-        over the `max_iter` epochs, step by step; such a run lasts all its epochs,
-        unless `early_stopping` ends it. "invscaling" is
+        The schedule that the learning rate follows, from `learning_rate_init` on.
+        "cosine" falls to 0 over the `max_iter` epochs, step by step; such a run lasts
+        all its epochs unless `early_stopping` ends it, and `partial_fit`, which does
+        not know the last step, keeps the rate constant instead. "invscaling" is
         ``learning_rate_init / (t + 1) ** power_t`` in an epoch that begins after t
-        rows. "adaptive" divides the rate by 5 whenever a run would have ended for
-        want of improvement, and ends it when the rate is 1e-6 or less; both are for
-        sgd, adam holds its rate instead, as in MLPClassifier. `partial_fit`, which
-        knows no last step, holds the rate where it would be a cosine. Not used by
-        lbfgs.
+        rows. "adaptive" divides the rate by 5 whenever the run would otherwise have
+        ended for lack of improvement, and ends the run once the rate is 1e-6 or less.
+        The last two are for sgd; adam keeps its rate constant instead, as in
+        MLPClassifier. Not used by lbfgs.
 
     learning_rate_init : float or "auto", default="auto"
         Learning rate of the first step. "auto" is 0.03 for sgd and 0.003 for adam.
@@ -132,78 +132,80 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Exponent of "invscaling".
 
     max_iter : int, default=30
-        Number of epochs, or of iterations of lbfgs, at most.
+        Maximum number of epochs, or of iterations of lbfgs.
 
     shuffle : bool, default=True
-        Whether each epoch takes the rows in a new random order.
+        Whether to visit the rows in a new random order in each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        One stream: the initial weights are drawn first, then the rows to hold out, then
-        an order per epoch. Pass an int for the same result on every call.
+        Determines, in this order, the initial weights, the rows that are held out, and
+        the order of the rows in each epoch. Pass an int for reproducible results.
 
     tol : float, default=1e-4
-        An epoch improves if the training loss falls, or with `early_stopping` the
-        watched score rises, by `tol` or more from the best so far. Not used with
-        "cosine" alone. For lbfgs: the largest derivative that counts as zero.
+        An epoch counts as an improvement if the training loss, or with `early_stopping`
+        the watched score, is better than the best so far by at least `tol`. Not used
+        with "cosine" unless `early_stopping` is set. For lbfgs, the largest derivative
+        that counts as zero.
 
     verbose : bool or int, default=False
         Whether to print a line per epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, the state of the solver, the counters
-        and the random stream of the last call. A cosine starts anew.
+        Whether `fit` continues from the last call: from its weights, the state of the
+        solver, the counters and the random stream. A cosine begins anew.
 
     momentum : float, default=0.9
-        Between 0, for plain gradient descent, and 1. For sgd.
+        Between 0, which is plain gradient descent, and 1. For sgd.
 
     nesterovs_momentum : bool, default=True
         Whether to use Nesterov's momentum. For sgd.
 
     early_stopping : bool, default=False
-        Whether to watch a score on validation data, end the run when it has not
-        improved for `n_iter_no_change` epochs, and go back to the weights of the best.
-        The data are those given to `fit`, or else rows that are held out of it, from
-        each class alike, the same in every warm start on the same data.
+        Whether to end the run when the score on validation data has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. The
+        validation data are `X_val` and `y_val` if `fit` gets them. Otherwise rows are
+        held out, stratified by class, from the rows whose weight is not zero; they are
+        the same in each warm start on the same data.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, at least 2 rows.
+        Share of the rows to hold out; at least 2 rows are.
 
     scoring : str or callable, default="loss"
-        The score to watch: "loss", the least being the best; or, the greatest being the
-        best, the name of a scikit-learn scorer, which sees the labels as 0 and 1, or
-        ``scoring(estimator, X_val, y_val)``, which sees them as they are. Where weights
-        differ, those of `class_weight` included, both get them as ``sample_weight``. It
-        is computed and recorded where there are validation data, with
-        `early_stopping` or without. MLPClassifier's is "accuracy".
+        The score to watch on validation data: "loss", where less is better, or a score
+        where more is better. The latter is the name of a scikit-learn scorer, which
+        sees the labels as 0 and 1, or a function ``scoring(estimator, X_val, y_val)``,
+        which sees the labels as they are. If the rows' weights differ, because of
+        `sample_weight_val` or `class_weight`, they are passed as ``sample_weight``. The
+        score is recorded in `history_` even without `early_stopping`. MLPClassifier
+        watches the accuracy.
 
     beta_1 : float, default=0.9
-        How much of its value the average of the gradient keeps from step to step. For
-        adam.
+        Decay rate of adam's average of the gradient, per step.
 
     beta_2 : float, default=0.999
-        The same for the average of the gradient's square. For adam.
+        Decay rate of adam's average of the squared gradient, per step.
 
     epsilon : float, default=1e-8
-        Added to the root of the latter. For adam.
+        Added to the root of adam's average of the squared gradient.
 
     n_iter_no_change : int or inf, default=10
-        A run ends when more than so many epochs in a row have not improved. Not used
-        with "cosine" or lbfgs alone, without `early_stopping`.
+        The run ends when more than this number of epochs in a row have not improved.
+        Not used with "cosine" or lbfgs unless `early_stopping` is set.
 
     max_fun : int, default=15000
-        Evaluations of the loss after which lbfgs ends.
+        Maximum number of evaluations of the loss by lbfgs.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, ``{label: weight}``, multiplied onto the sample
-        weights, those of the validation data included. "balanced" gives both classes
-        the same total weight.
+        Weights of the classes, ``{label: weight}``, which multiply the sample weights,
+        also those of the validation data. "balanced" gives both classes the same total
+        weight.
 
     init : {"glorot", "he", "normal"}, default="glorot"
         Distribution of the initial weights: uniform within
-        ``sqrt(6 / (n_in + n_out))`` [3]_, normal with variance ``2 / n_in`` and biases
-        of 0 [4]_, or standard normal. "glorot" and "normal" draw the biases too. To
-        begin with weights of your own, set `coefs_` and `intercepts_` and call
-        `partial_fit`, or `fit` with `warm_start`.
+        ``sqrt(6 / (n_in + n_out))`` [3]_; normal with variance ``2 / n_in`` and zero
+        biases [4]_; or standard normal. With "glorot" and "normal" the biases have the
+        same distribution. To start from given weights, set `coefs_` and `intercepts_`
+        and call `partial_fit`, or `fit` with `warm_start`.
 
     Attributes
     ----------
@@ -211,42 +213,42 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The labels, sorted. The second is the positive class.
 
     coefs_ : list of ndarray of shape (n_in, n_out)
-        The weights of each layer, the output layer last.
+        The weights of each layer, from the first to the output layer.
 
     intercepts_ : list of ndarray of shape (n_out,)
         The biases of each layer.
 
     history_ : dict of list of float
-        Curves with a value per epoch, over all calls that went on from one another:
-        "loss" and "accuracy" on the training rows, each taken on the way, before its
-        minibatch's step; with validation data, "val_loss" and "val_accuracy" at the
-        end of the epoch, and what `scoring` names, as "val_roc_auc" for "roc_auc" or
-        "val_score" for a callable. All are weighted means, without the penalty. An
-        epoch without validation data has NaN there.
+        Curves with one value per epoch, over all calls that continued one another.
+        "loss" and "accuracy" are means over the training rows, each row evaluated just
+        before its minibatch's step. With validation data, "val_loss", "val_accuracy"
+        and the score that `scoring` names ("val_roc_auc" for "roc_auc", "val_score" for
+        a function) are taken at the end of the epoch; they are NaN in epochs without
+        validation data. All are weighted, and none includes the penalty.
 
     loss_curve_ : list of float
         ``history_["loss"]``.
 
     loss_ : float
-        The last of `loss_curve_`.
+        The last value of `loss_curve_`.
 
     best_loss_ : float or None
-        The least of `loss_curve_`; None with `early_stopping`.
+        The smallest value of `loss_curve_`; None with `early_stopping`.
 
     validation_scores_ : list of float or None
-        The curve that `early_stopping` watches, the loss with a minus sign.
+        The curve that `early_stopping` watches; the loss has a minus sign.
 
     best_validation_score_ : float or None
-        The greatest of `validation_scores_`.
+        The largest value of `validation_scores_`.
 
     n_iter_ : int
-        Number of epochs: of the last `fit`, and of all `partial_fit` calls since.
+        Number of epochs of the last `fit` and of all `partial_fit` calls since.
 
     t_ : int
-        Number of training rows seen, over all calls that went on from one another.
+        Number of training rows seen, over all calls that continued one another.
 
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
 
     n_outputs_ : int
         Always 1.
@@ -258,7 +260,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+        Names of the features, if `X` has names that are all strings.
 
     See Also
     --------
@@ -267,28 +269,29 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Weights, `sample_weight` times `class_weight`, are normalised once over the training
-    rows of `fit` to a mean of 1; a minibatch's gradient is the weighted sum over its
-    number of rows. `partial_fit` takes weights as they are.
+    `fit` scales the weights of the training rows, `sample_weight` times `class_weight`,
+    to a mean of 1, once; the gradient of a minibatch is the weighted sum over its rows,
+    divided by their number. `partial_fit` uses the weights as they are.
 
-    With "constant", "invscaling" and "adaptive", and without `early_stopping`, sgd and
-    adam go on exactly: `fit` for 2 k epochs, `fit` and a warm-started `fit` for k
-    epochs each, and 2 k calls of `partial_fit` on the same rows end in the same weights
-    to the last bit, after pickling too.
+    With "constant", "invscaling" and "adaptive", and without `early_stopping`, training
+    by sgd or adam continues exactly: one `fit` for 2 k epochs, a `fit` and a
+    warm-started `fit` for k epochs each, and 2 k calls of `partial_fit` on the same
+    rows end in the same weights to the last bit, also if the estimator is pickled in
+    between.
 
-    `X` is used without a copy where it is C-contiguous, or CSR, of float32 or float64.
-    The dtype of `X` in the first call is the dtype of the weights, of all arithmetic
-    and of the probabilities.
+    `X` is not copied if it is C-contiguous, or CSR, and of float32 or float64. The
+    dtype of `X` in the first call is the dtype of the weights, of all arithmetic and of
+    the probabilities.
 
-    Sparse rows are never made dense. Their forward and backward pass cost what the
-    stored values cost. So does a step of plain gradient descent (sgd with `momentum`
-    0), the penalty included [5]_, but without momentum text wants a larger
-    `learning_rate_init`, of 0.3 perhaps; a step with momentum or of adam goes over all
-    weights.
+    Sparse rows are never made dense. Forward and backward passes cost what the stored
+    values cost, and so does a step of plain gradient descent (sgd with `momentum` 0),
+    including the penalty [5]_. A step with momentum, or of adam, visits all weights.
+    Without momentum, text needs a larger `learning_rate_init`, for example 0.3.
 
-    With scikit-learn 1.9 or newer `set_callbacks` takes its callbacks, such as
-    :class:`sklearn.callback.ProgressBar` (which needs rich); `fit`, not `partial_fit`,
-    tells them of each epoch. Within a Pipeline or a search, set it on the outermost.
+    With scikit-learn 1.9 or newer, `set_callbacks` accepts its callbacks, such as
+    :class:`sklearn.callback.ProgressBar` (which needs rich). `fit` calls them for each
+    epoch, `partial_fit` does not. If the estimator is part of a Pipeline or a search,
+    call `set_callbacks` on the outermost estimator.
 
     References
     ----------
@@ -443,10 +446,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y_val=None,
         sample_weight_val=None,
     ):
-        """Train the network for `max_iter` epochs, or until a rule ends the training.
+        """Train the network for at most `max_iter` epochs.
 
-        Ctrl-C ends the training after the epoch that it meets, with a warning, and
-        keeps the weights. In a search it so ends one fit; the search goes on.
+        Ctrl-C ends the training after the current epoch with a warning, and keeps the
+        weights; a search around it goes on with the next fit. A second Ctrl-C within
+        two seconds raises KeyboardInterrupt, also in the next fit, and ends the search.
 
         Parameters
         ----------
@@ -454,20 +458,21 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Training rows.
 
         y : array-like of shape (n_samples,)
-            Labels, of two classes.
+            Labels of two classes.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, >= 0 and not all 0; None is 1 for each. Their scale
-            does not matter.
+            Weights of the rows, >= 0 and not all 0; by default 1 each. Their scale does
+            not matter.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation rows: watched in `history_` and by `early_stopping`, not trained
-            on. They must have been transformed as `X` was. A Pipeline does so with
-            ``transform_input=["X_val"]`` under
-            ``sklearn.set_config(enable_metadata_routing=True)``; no
-            `set_fit_request` is needed. Without metadata routing
-            ``pipeline.fit(..., clf__X_val=X_val)`` passes them on as they are. A
-            search slices whatever is as long as `X`: let `X_val` have another length.
+            Validation rows, which are not trained on: each epoch is evaluated on them,
+            in `history_` and by `early_stopping`. They must be transformed like `X`. A
+            Pipeline does that with ``transform_input=["X_val"]`` under
+            ``sklearn.set_config(enable_metadata_routing=True)``; `set_fit_request` is
+            not needed. Without metadata routing,
+            ``pipeline.fit(..., clf__X_val=X_val)`` passes them on untransformed. A
+            search slices every argument that is as long as `X`, so `X_val` must have
+            another length.
 
         y_val : array-like of shape (n_val,), default=None
             Labels of the validation rows.
@@ -489,8 +494,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the training was interrupted, learned nothing, or reached `max_iter`
-            under a rule that should have ended it before.
+            If training was interrupted, learned nothing, collapsed to few different
+            predictions, or reached `max_iter` before its stopping rule applied, or if
+            the validation data look wrong.
         """
         context = callback_context(self)
         with unchanged_on_error(self):
@@ -514,20 +520,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @available_if(has_epochs)
     def partial_fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        classes=None,
-        *,
-        X_val=None,
-        y_val=None,
+        self, X, y, sample_weight=None, classes=None, *, X_val=None, y_val=None,
         sample_weight_val=None,
-    ):
-        """Train for one epoch over the given rows, going on from the last call.
+    ):  # fmt: skip
+        """Train for one epoch on the given rows, continuing from the last call.
 
-        It is not there with ``solver="lbfgs"``. `early_stopping` has no effect. Ctrl-C
-        is raised at the end of the epoch, which counts.
+        Not available with ``solver="lbfgs"``. `early_stopping` has no effect. Ctrl-C
+        raises KeyboardInterrupt after the epoch is complete, and the epoch counts.
 
         Parameters
         ----------
@@ -535,16 +534,16 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Training rows.
 
         y : array-like of shape (n_samples,)
-            Their labels; a call after the first may hold one class only.
+            Labels. Both classes need not occur in each call.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, >= 0 and not all 0, used as they are.
 
         classes : array-like of shape (2,), default=None
-            All labels that any call may hold. Required in the first call.
+            The two labels that may occur in any call. Required in the first call.
 
         X_val, y_val, sample_weight_val : default=None
-            Validation data, watched in `history_`, as in `fit`.
+            Validation data, for `history_`, as in `fit`.
 
         Returns
         -------
@@ -590,7 +589,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is not as described above, or so large that a logit overflows.
+            If `X` is not as described above, or is so large that a logit overflows.
         """
         params, layer_sizes = self._layers()
         rows = check_X(self, X, params.dtype)
@@ -650,7 +649,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     # ---- looking inside -----------------------------------------------------------
 
     def loss_and_gradients(self, X, y, sample_weight=None):
-        """The objective J at the fitted weights and its gradients, by `backprop`.
+        """The objective J and its gradients at the fitted weights, by `backprop`.
 
             J = sum_i w_i loss(y_i, z(x_i)) / sum_i w_i + alpha / 2 * sum ||W||^2
 
@@ -660,10 +659,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Rows.
 
         y : array-like of shape (n_samples,)
-            Their labels.
+            Labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, multiplied by `class_weight`.
+            Weights of the rows, which `class_weight` multiplies.
 
         Returns
         -------
@@ -686,7 +685,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def input_gradients(self, X):
         """Gradient of each row's logit with respect to the row.
 
-        Its sign says where a feature pushes the prediction, its size how hard.
+        Its sign says in which direction a feature moves the prediction, its size how
+        strongly.
 
         Parameters
         ----------
@@ -707,13 +707,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     # ---- to and from MLPClassifier ---------------------------------------------------
 
     def to_sklearn(self):
-        """An MLPClassifier with the same weights, for whatever knows that class.
+        """An MLPClassifier with the same weights, for tools that support that class.
 
-        Its probabilities are the same to rounding: to 1e-12, relative, in float64, and
-        to 1e-5 in float32. `alpha` is multiplied by the number of rows in a minibatch,
-        because MLPClassifier divides it by that; "cosine" becomes "constant", at the
-        same rate; the validation scores become accuracies; parameters that
-        MLPClassifier does not have are left out.
+        Its logits are equal to rounding: relative to the largest, to 1e-12 in float64
+        and 1e-5 in float32. `alpha` is multiplied by the number of rows in a minibatch,
+        because MLPClassifier divides it by that number; "cosine" becomes "constant";
+        the validation scores become accuracies; parameters that MLPClassifier does not
+        have are dropped.
 
         Returns
         -------
@@ -735,10 +735,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         clf : BinaryMLPClassifier
-            A fitted estimator with the same parameters, but `alpha` divided by the rows
-            of a minibatch. (For lbfgs, which takes all rows at once, it is as it was:
-            MLPClassifier does not say how many they were.) Its curves are those of
-            `mlp`, whose losses include the penalty.
+            A fitted estimator with the same parameters, except that `alpha` is divided
+            by the number of rows in a minibatch. (With lbfgs, which uses all rows at
+            once, `alpha` is unchanged, because MLPClassifier does not record how many
+            there were.) Its curves are those of `mlp`, whose losses include the
+            penalty.
 
         Raises
         ------

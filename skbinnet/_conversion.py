@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._solvers import SCHEDULES, SOLVERS
 
-FITTED = [  # attributes that both have, the weights apart
+FITTED = [  # attributes of both estimators, except the weights
     "classes_",
     "loss_",
     "best_loss_",
@@ -43,12 +43,12 @@ def to_mlp(clf, layers):
         mlp.validation_scores_ = clf.history_["val_accuracy"].copy()
         mlp.best_validation_score_ = max(mlp.validation_scores_)
     mlp._label_binarizer = LabelBinarizer().fit(clf.classes_)
-    mlp._no_improvement_count = 0  # partial_fit goes on from it
+    mlp._no_improvement_count = 0  # partial_fit needs it
     return mlp
 
 
 def from_mlp(mlp, clf):
-    """Make clf predict as a fitted MLPClassifier for two classes does."""
+    """Make clf predict as mlp does, a fitted MLPClassifier for two classes."""
     if not isinstance(mlp, MLPClassifier):
         raise TypeError(f"Expected an MLPClassifier, got {type(mlp).__name__}.")
     check_is_fitted(mlp)
@@ -58,7 +58,7 @@ def from_mlp(mlp, clf):
             f"two classes, got one with {mlp.n_outputs_} outputs for {mlp.classes_}."
         )
     set_shared_params(mlp, clf)
-    clf.best_loss_, clf.loss_curve_ = mlp.loss_, [mlp.loss_]  # lbfgs has none
+    clf.best_loss_, clf.loss_curve_ = mlp.loss_, [mlp.loss_]  # of lbfgs
     clf.validation_scores_ = clf.best_validation_score_ = None
     copy_fitted(mlp, clf, (mlp.coefs_, mlp.intercepts_))
     unknown = [math.nan] * len(clf.loss_curve_)
@@ -81,13 +81,13 @@ def rows_per_step(clf):
 
 
 def set_shared_params(source, target):
-    """Set the parameters that have one name in both."""
+    """Copy the parameters that both estimators have."""
     params, shared = deepcopy(source.get_params()), target.get_params()
     target.set_params(**{name: params[name] for name in params if name in shared})
 
 
 def copy_fitted(source, target, layers):
-    """Copy what fitting left."""
+    """Copy the weights and the other fitted attributes."""
     coefs, intercepts = layers
     target.coefs_ = [W.copy() for W in coefs]
     target.intercepts_ = [b.copy() for b in intercepts]

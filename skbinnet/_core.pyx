@@ -36,12 +36,8 @@ include "_lazy.pxi"
 # ---- one block of rows, and one minibatch -----------------------------------------
 
 cdef Sums block_loss(
-    Network net,
-    const floating* params,
-    const Block* X,
-    const floating* y,
-    const floating* sample_weight,
-    double scale,
+    Network net, const floating* params, const Block* X, const floating* y,
+    const floating* sample_weight, double scale
 ) noexcept nogil:
     """Forward and loss; fills the last layer's delta, times scale, for the way back."""
     cdef floating* work = <floating*> net.work
@@ -55,14 +51,9 @@ cdef Sums block_loss(
 
 
 cdef Sums minibatch_gradient(
-    Network net,
-    const floating* params,
-    Rows X,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
-    const Py_ssize_t* order,
-    Py_ssize_t n_rows,
-    bint lazy,
+    Network net, const floating* params, Rows X, const floating[::1] y,
+    const floating[::1] sample_weight, const Py_ssize_t* order, Py_ssize_t n_rows,
+    bint lazy
 ) noexcept nogil:
     """Write dJ/dparams of a minibatch to grad, in the work memory."""
     cdef floating* work = <floating*> net.work
@@ -91,11 +82,8 @@ cdef int check_rows(Network net, const floating[::1] params, Rows X) except -1:
 
 
 cdef int check_samples(
-    Network net,
-    const floating[::1] params,
-    Rows X,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
+    Network net, const floating[::1] params, Rows X, const floating[::1] y,
+    const floating[::1] sample_weight
 ) except -1:
     check_rows(net, params, X)
     check_fit(y.shape[0] == sample_weight.shape[0] == X.n_rows)
@@ -123,10 +111,7 @@ def shuffle(Py_ssize_t[::1] order, const double[::1] draws):
 
 
 def logits(
-    Network net not None,
-    const floating[::1] params,
-    Rows X not None,
-    floating[::1] z,
+    Network net not None, const floating[::1] params, Rows X not None, floating[::1] z
 ):
     """Write the network's output, before the sigmoid, for each row of X to z.
 
@@ -149,11 +134,8 @@ def logits(
 
 
 def evaluate(
-    Network net not None,
-    const floating[::1] params,
-    Rows X not None,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
+    Network net not None, const floating[::1] params, Rows X not None,
+    const floating[::1] y, const floating[::1] sample_weight
 ):
     """Return the weighted sums of the losses and of the correct predictions."""
     cdef Py_ssize_t start = 0
@@ -171,12 +153,8 @@ def evaluate(
 
 
 def loss_and_gradient(
-    Network net not None,
-    const floating[::1] params,
-    Rows X not None,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
-    floating[::1] grad,
+    Network net not None, const floating[::1] params, Rows X not None,
+    const floating[::1] y, const floating[::1] sample_weight, floating[::1] grad
 ):
     """Write dJ/dparams over all rows to grad.
 
@@ -206,10 +184,8 @@ def loss_and_gradient(
 
 
 def input_gradient(
-    Network net not None,
-    const floating[::1] params,
-    Rows X not None,
-    floating[:, ::1] dz_dX,
+    Network net not None, const floating[::1] params, Rows X not None,
+    floating[:, ::1] dz_dX
 ):
     """Write dz/dx, z the logit, for each row x of X to dz_dX."""
     cdef Py_ssize_t i, start = 0
@@ -234,16 +210,10 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
 
 
 def train_epoch(
-    Network net not None,
-    Optimizer optimizer not None,
-    floating[::1] params,
-    floating[:, ::1] moments,
-    Rows X not None,
-    const floating[::1] y,
-    const floating[::1] sample_weight,
-    const Py_ssize_t[::1] order,
-    Py_ssize_t batch_size,
-    const double[::1] learning_rates,
+    Network net not None, Optimizer optimizer not None, floating[::1] params,
+    floating[:, ::1] moments, Rows X not None, const floating[::1] y,
+    const floating[::1] sample_weight, const Py_ssize_t[::1] order,
+    Py_ssize_t batch_size, const double[::1] learning_rates
 ):
     """Take one step per minibatch of batch_size rows, in the given order.
 

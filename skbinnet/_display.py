@@ -144,14 +144,14 @@ class TrainingCurvesDisplay:
 
 
 def plot_curve(ax, curve, style):
-    """Draw one curve over its epochs, 1 being the first; a point alone gets a mark."""
+    """Draw one curve over the epochs 1, 2, ...; a single point gets a marker."""
     known = np.flatnonzero(np.isfinite(curve))
     mark = {"marker": "."} if len(known) == 1 else {}
     return ax.plot(known + 1, np.asarray(curve)[known], **mark | style)
 
 
 def import_matplotlib(kwargs):
-    """pyplot, and the arguments of a line with their long names: c is color."""
+    """Return pyplot, and kwargs with long names, such as color for c."""
     try:
         from matplotlib import cbook, lines, pyplot
     except ImportError as error:

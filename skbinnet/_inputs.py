@@ -1,6 +1,6 @@
-"""Inputs: what a user hands over becomes samples; each array is checked once, here.
+"""Inputs: the user's data are checked, each array once, and become samples.
 
-Below this module X is C-contiguous or CSR, finite, and of the dtype of the weights.
+The modules below this one rely on it: X is C-contiguous or CSR, and finite.
 """
 
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from ._validation import hold_out, may_be_encoded
 
 
 class Samples(NamedTuple):
-    """Rows, labels as 0 and 1, and weights, all of one dtype once these are scaled."""
+    """Rows of X, labels 0 and 1, and weights, all of the dtype of X in the end."""
 
     rows: Rows
     y: np.ndarray
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
 
     @property
     def arrays(self):
-        """The arguments that the compiled core takes for samples."""
+        """The arguments for samples in calls of the compiled core."""
         return self.rows, self.y, self.sample_weight
 
     def take(self, numbers):
@@ -38,13 +38,13 @@ class Samples(NamedTuple):
         return Samples(rows, self.y[numbers], self.sample_weight[numbers], order)
 
 
-# ---- for fit, partial_fit, loss_and_gradients and predictions
+# ---- the data of fit, partial_fit, loss_and_gradients and predictions
 
 
 def fit_samples(clf, dtype, data, watched):
-    """Samples to train on and to watch, or None; sets what fit learns of the features.
+    """Samples to train on, and validation samples or None; sets clf.classes_.
 
-    dtype is that of the weights which training goes on from, or None.
+    If training continues, dtype is that of the weights, else None.
     """
     X, y, sample_weight = data
     rows, y = check_X_y(clf, X, y, dtype)
@@ -61,7 +61,7 @@ def fit_samples(clf, dtype, data, watched):
 
 
 def partial_fit_samples(clf, dtype, data, classes, watched):
-    """The same, where y may hold one of the classes only."""
+    """The same for partial_fit, where y may hold one class only."""
     X, y, sample_weight = data
     if isinstance(clf.class_weight, str):
         raise ValueError(
@@ -86,7 +86,7 @@ def partial_fit_samples(clf, dtype, data, classes, watched):
 
 
 def loss_samples(clf, dtype, X, y, sample_weight):
-    """Samples to compute the loss of."""
+    """Samples for loss_and_gradients."""
     rows, y = check_X_y(clf, X, y, dtype)
     samples, _ = make_samples(clf, rows, y, sample_weight)
     return scale_weights(samples)
@@ -104,7 +104,7 @@ def check_X(clf, X, dtype):
 
 
 def form_of_X(dtype):
-    """What scikit-learn should make of X; its values are checked by finite_rows."""
+    """Arguments of scikit-learn's checks of X; finite_rows checks that it is finite."""
     return {
         "dtype": dtype,
         "order": "C",
@@ -116,8 +116,7 @@ def form_of_X(dtype):
 def is_plain(clf, X, dtypes, reset):
     """Whether validate_data would return X as it is.
 
-    This takes 1 us, and validate_data 0.2 ms: a fit may take 6 ms, and a prediction
-    0.03 ms.
+    validate_data takes 200 us, where this takes 0.3 us and a prediction 10 us.
     """
     return (
         type(X) is np.ndarray
@@ -131,7 +130,7 @@ def is_plain(clf, X, dtypes, reset):
 
 
 def are_plain_labels(y, n_rows):
-    """Whether labels need no conversion, and are not continuous."""
+    """Whether y needs no conversion, and does not hold floats."""
     return type(y) is np.ndarray and y.shape == (n_rows,) and y.dtype.kind in "biu"
 
 
@@ -160,7 +159,7 @@ def finite_rows(X, name, estimator_name=None):
 
 @contextmanager
 def overflow_is_refused():
-    """Where a cast or product overflows: no warning, since infinity is not accepted."""
+    """Silence overflow in casts, which gives infinity: the checks refuse that."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
@@ -169,7 +168,7 @@ def overflow_is_refused():
 
 
 def check_X_val(clf, X_val, rows):
-    """The rows of X_val, which must be like those of X."""
+    """The rows of X_val, which must have the features of X."""
     X, given = rows.X, X_val
     X_val = check_array(X_val, input_name="X_val", **form_of_X(X.dtype))
     if X_val.shape[1] != X.shape[1]:
@@ -211,14 +210,14 @@ def two_classes(labels):
 
 
 def compare_classes(clf, labels, message):
-    """Raise ValueError where these are not the classes of an earlier call."""
+    """Raise ValueError if these are not the classes of the earlier call."""
     classes = two_classes(labels)
     if not np.array_equal(classes, clf.classes_):
         raise ValueError(message.format(clf.classes_, classes))
 
 
 def encode_labels(y, classes, name):
-    """1 for the second class, 0 for the first, as bool."""
+    """True for the second class, False for the first."""
     are_alike = y.dtype.kind == classes.dtype.kind != "O"
     if not (are_alike and np.all((y == classes[0]) | (y == classes[1]))):
         unknown = set(y.tolist()) - set(classes.tolist())
@@ -232,7 +231,7 @@ def encode_labels(y, classes, name):
 
 
 def hint_of_encoding(classes):
-    """What to do if an ensemble has encoded the labels of y, where that may be."""
+    """What to do if an ensemble has encoded y; empty if that cannot be."""
     return f" {ENSEMBLES}" if may_be_encoded(classes) else ""
 
 
@@ -240,7 +239,7 @@ def hint_of_encoding(classes):
 
 
 def check_weight(weight, n_samples, name):
-    """Weights as float64, 1 each where none are given."""
+    """Weights as float64; None becomes 1 for each row."""
     if weight is None:
         return np.ones(n_samples)
     try:
@@ -262,7 +261,7 @@ def check_weight(weight, n_samples, name):
 
 
 def class_weights(class_weight, classes, y, sample_weight):
-    """Weight of each of the two classes; "balanced" makes their totals equal."""
+    """The weights of the two classes; "balanced" makes their totals equal."""
     if class_weight is None:
         return np.ones(2)
     if class_weight == "balanced":
@@ -286,7 +285,7 @@ def class_weights(class_weight, classes, y, sample_weight):
 
 
 def scale_weights(samples):
-    """Weights with a mean of 1 in the rows to train on, and 0 in all others."""
+    """Scale the weights to a mean of 1 over the rows to train on; others get 0."""
     order = samples.order
     weight = np.zeros(len(samples.y))
     weight[order] = samples.sample_weight[order]
@@ -296,7 +295,7 @@ def scale_weights(samples):
 
 
 def cast_weights(samples):
-    """Weights as they are, in the dtype of X."""
+    """Cast the weights to the dtype of X."""
     with np.errstate(over="ignore"):
         weight = samples.sample_weight.astype(samples.y.dtype)
         total = weight.sum(dtype=np.float64)
@@ -307,18 +306,18 @@ def cast_weights(samples):
     return samples._replace(sample_weight=weight)
 
 
-# ---- all together
+# ---- samples
 
 
 def split(clf, samples, seed):
-    """Samples to train on, and samples to watch that were held out of them."""
+    """Hold out validation samples; return samples to train on, and those."""
     held_out, rest = hold_out(samples, clf.validation_fraction, clf.classes_, seed)
     return scale_weights(rest), scale_weights(held_out)
 
 
 @overflow_is_refused()
 def make_samples(clf, rows, y, sample_weight, watched=(None, None, None)):
-    """Samples, and samples to watch where there are any."""
+    """Samples to train on, and validation samples or None."""
     weights = class_weights(clf.class_weight, clf.classes_, y, sample_weight)
     samples = join(rows, y, sample_weight, clf.classes_, weights)
     X_val, y_val, sample_weight_val = watched
@@ -337,7 +336,7 @@ def make_samples(clf, rows, y, sample_weight, watched=(None, None, None)):
 
 
 def join(rows, y, sample_weight, classes, class_weight, suffix=""):
-    """Samples with the product of both weights, in double until they are scaled."""
+    """Samples weighted by both; their weights are float64 until they are scaled."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
     weight = check_weight(sample_weight, len(y), name)

@@ -4,7 +4,7 @@ A dense layer goes backwards in either of two ways, which differ by rounding alo
 """
 
 
-cpdef enum Backprop:  # lower case, the names are the values of `backprop`
+cpdef enum Backprop:  # in lower case, these names are the values of `backprop`
     LOOP
     MATRIX
 
@@ -29,17 +29,10 @@ cdef extern from "_product.h":  # C (m, n) = start + A (m, k) B (k, n)
 
 
 cdef inline void product(
-    Py_ssize_t m,
-    Py_ssize_t n,
-    Py_ssize_t k,
-    const floating* start,
-    Py_ssize_t start_row,
-    const floating* A,
-    Py_ssize_t A_row,
-    Py_ssize_t A_col,
-    const floating* B,
-    Py_ssize_t B_row,
-    Py_ssize_t B_col,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* start, Py_ssize_t start_row,
+    const floating* A, Py_ssize_t A_row, Py_ssize_t A_col,
+    const floating* B, Py_ssize_t B_row, Py_ssize_t B_col,
     floating* C,
 ) noexcept nogil:
     if floating is float:
@@ -53,26 +46,16 @@ cdef inline void product(
 
 
 cdef void dense_forward(
-    const floating* a,
-    const floating* W,
-    const floating* b,
-    floating* z,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_in,
-    Py_ssize_t n_out,
+    const floating* a, const floating* W, const floating* b, floating* z,
+    Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """z = a W + b."""
     product(n_rows, n_out, n_in, b, 0, a, n_in, 1, W, n_out, 1, z)
 
 
 cdef cloned dense_gradient_loop(
-    const floating* a,
-    const floating* delta,
-    floating* restrict grad_W,
-    floating* restrict grad_b,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_in,
-    Py_ssize_t n_out,
+    const floating* a, const floating* delta, floating* restrict grad_W,
+    floating* restrict grad_b, Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """dL/dW_jk += delta_k a_j and dL/db_k += delta_k, sample by sample."""
     cdef Py_ssize_t j, k
@@ -89,12 +72,8 @@ cdef cloned dense_gradient_loop(
 
 
 cdef cloned dense_backward_loop(
-    const floating* W,
-    const floating* delta,
-    floating* restrict dL_da,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_in,
-    Py_ssize_t n_out,
+    const floating* W, const floating* delta, floating* restrict dL_da,
+    Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """dL/da_j = sum_k delta_k W_jk, the sum over all paths from a_j to the loss."""
     cdef Py_ssize_t j, k
@@ -111,13 +90,8 @@ cdef cloned dense_backward_loop(
 
 
 cdef void dense_gradient_matrix(
-    const floating* a,
-    const floating* delta,
-    floating* grad_W,
-    floating* grad_b,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_in,
-    Py_ssize_t n_out,
+    const floating* a, const floating* delta, floating* grad_W, floating* grad_b,
+    Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """dL/dW += a' delta and dL/db += 1' delta."""
     add_rows(delta, grad_b, n_rows, n_out)
@@ -127,10 +101,8 @@ cdef void dense_gradient_matrix(
 
 
 cdef cloned add_rows(
-    const floating* delta,
-    floating* restrict grad_b,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_out,
+    const floating* delta, floating* restrict grad_b, Py_ssize_t n_rows,
+    Py_ssize_t n_out
 ) noexcept nogil:
     """dL/db += 1' delta."""
     cdef Py_ssize_t k
@@ -141,12 +113,8 @@ cdef cloned add_rows(
 
 
 cdef void dense_backward_matrix(
-    const floating* W,
-    const floating* delta,
-    floating* dL_da,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_in,
-    Py_ssize_t n_out,
+    const floating* W, const floating* delta, floating* dL_da, Py_ssize_t n_rows,
+    Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """dL/da = delta W'."""
     product(
@@ -157,16 +125,9 @@ cdef void dense_backward_matrix(
 # ---- the first layer where X is CSR: one way backwards, for LOOP and MATRIX alike ----
 
 cdef void sparse_forward(
-    const floating* values,
-    const index* columns,
-    const Py_ssize_t* begin,
-    const Py_ssize_t* end,
-    const floating* W,
-    const floating* b,
-    floating* z,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_out,
-    double scale,
+    const floating* values, const index* columns, const Py_ssize_t* begin,
+    const Py_ssize_t* end, const floating* W, const floating* b, floating* z,
+    Py_ssize_t n_rows, Py_ssize_t n_out, double scale
 ) noexcept nogil:
     """z = scale a W + b, where a is CSR."""
     cdef Py_ssize_t i, k, p
@@ -182,15 +143,9 @@ cdef void sparse_forward(
 
 
 cdef void sparse_gradient(
-    const floating* values,
-    const index* columns,
-    const Py_ssize_t* begin,
-    const Py_ssize_t* end,
-    const floating* delta,
-    floating* grad_W,
-    floating* grad_b,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_out,
+    const floating* values, const index* columns, const Py_ssize_t* begin,
+    const Py_ssize_t* end, const floating* delta, floating* grad_W, floating* grad_b,
+    Py_ssize_t n_rows, Py_ssize_t n_out
 ) noexcept nogil:
     """dL/dW += a' delta and dL/db += 1' delta, where a is CSR."""
     cdef Py_ssize_t i, k, p
@@ -249,11 +204,8 @@ cdef void layer_gradient(
 
 
 cdef void layer_backward(
-    Network net,
-    const Layer* layer,
-    const floating* params,
-    Py_ssize_t n_rows,
-    floating* dL_da,
+    Network net, const Layer* layer, const floating* params, Py_ssize_t n_rows,
+    floating* dL_da
 ) noexcept nogil:
     cdef const floating* W = params + layer.W
     cdef const floating* delta = <floating*> net.work + layer.delta

@@ -10,14 +10,8 @@ store (Bottou, 2012, Stochastic gradient descent tricks, section 5.1).
 
 
 cdef floating touched_step(
-    const index* columns,
-    const Py_ssize_t* indptr,
-    const Py_ssize_t* order,
-    Py_ssize_t n_rows,
-    Py_ssize_t n_out,
-    floating rate,
-    floating* grad_W,
-    floating* W,
+    const index* columns, const Py_ssize_t* indptr, const Py_ssize_t* order,
+    Py_ssize_t n_rows, Py_ssize_t n_out, floating rate, floating* grad_W, floating* W
 ) noexcept nogil:
     """W -= rate grad_W where the rows store values; then grad_W is zero everywhere.
 
@@ -48,12 +42,8 @@ cdef floating multiply_out(Network net, floating* params) noexcept nogil:
 
 
 cdef floating lazy_sgd_step(
-    Network net,
-    Rows X,
-    const Py_ssize_t* order,
-    Py_ssize_t n_rows,
-    floating rate,
-    floating* params,
+    Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_rows, floating rate,
+    floating* params
 ) noexcept nogil:
     """params -= rate grad, where the first W is scale V.
 

@@ -7,13 +7,8 @@ cdef struct Sums:  # weighted, over rows
 
 
 cdef cloned logistic_loss(
-    const floating* z,
-    const floating* y,
-    const floating* sample_weight,
-    Py_ssize_t n_rows,
-    double scale,
-    double* restrict loss,
-    floating* restrict delta,
+    const floating* z, const floating* y, const floating* sample_weight,
+    Py_ssize_t n_rows, double scale, double* restrict loss, floating* restrict delta
 ) noexcept nogil:
     """loss = w (log(1 + exp(z)) - y z), and delta = scale w (p - y), of each row.
 
@@ -39,11 +34,8 @@ cdef inline void add(Sums* sums, Sums part) noexcept nogil:
 
 
 cdef Sums add_up(
-    const double* loss,
-    const floating* z,
-    const floating* y,
-    const floating* sample_weight,
-    Py_ssize_t n_rows,
+    const double* loss, const floating* z, const floating* y,
+    const floating* sample_weight, Py_ssize_t n_rows
 ) noexcept nogil:
     """The sums are taken in order; a loop that does so would not vectorise above."""
     cdef Sums sums = Sums(0, 0)

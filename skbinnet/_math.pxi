@@ -11,7 +11,7 @@ cdef union Bits:
     unsigned long long word
 
 
-cdef double LEAST = -708  # variables: of constants GCC makes branches
+cdef double LEAST = -708  # GCC makes branches if these two are constants
 cdef double ZERO = 0
 
 

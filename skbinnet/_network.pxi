@@ -2,13 +2,9 @@
 
 
 cdef struct Layer:
-    Py_ssize_t n_in
-    Py_ssize_t n_out
-    Py_ssize_t W  # offsets into params and grad
-    Py_ssize_t b
-    Py_ssize_t z  # offsets into the work memory
-    Py_ssize_t a
-    Py_ssize_t delta
+    Py_ssize_t n_in, n_out
+    Py_ssize_t W, b  # offsets into params and grad
+    Py_ssize_t z, a, delta  # offsets into the work memory
 
 
 # The work memory for a block of rows holds at most this many numbers (256 KiB of
@@ -22,9 +18,7 @@ cdef class Network:
     Rows pass through it in blocks of max_rows at most.
     """
 
-    cdef readonly Py_ssize_t n_features
-    cdef readonly Py_ssize_t n_params
-    cdef readonly Py_ssize_t max_rows
+    cdef readonly Py_ssize_t n_features, n_params, max_rows
     cdef Activation activation
     cdef Backprop backprop
     cdef double alpha
@@ -36,19 +30,12 @@ cdef class Network:
     cdef Py_ssize_t* bounds  # CSR: begin and end of max_rows rows
     cdef double* loss  # of max_rows rows
     cdef void* work
-    cdef Py_ssize_t X  # offsets into the work memory: a block of samples, and grad
-    cdef Py_ssize_t y
-    cdef Py_ssize_t sample_weight
-    cdef Py_ssize_t grad
+    # Offsets into the work memory, which begins with a block of dense rows.
+    cdef Py_ssize_t y, sample_weight, grad
 
     def __cinit__(
-        self,
-        layer_sizes,
-        Activation activation,
-        Backprop backprop,
-        double alpha,
-        Py_ssize_t max_rows,
-        bint sparse,
+        self, layer_sizes, Activation activation, Backprop backprop, double alpha,
+        Py_ssize_t max_rows, bint sparse
     ):
         cdef Py_ssize_t size, width = 2
         check_fit(len(layer_sizes) > 1 and max_rows > 0)
@@ -94,11 +81,10 @@ cdef class Network:
             self.n_params = layer.b + layer.n_out
 
     cdef Py_ssize_t lay_out_work(self):
-        """Return how many numbers the work memory holds."""
+        """Return the size of the work memory, in numbers."""
         cdef Py_ssize_t i, end
         cdef Layer* layer
-        self.X = 0
-        self.y = self.X + (0 if self.sparse else self.max_rows * self.n_features)
+        self.y = 0 if self.sparse else self.max_rows * self.n_features
         self.sample_weight = self.y + self.max_rows
         self.grad = self.sample_weight + self.max_rows
         end = self.grad + self.n_params
@@ -129,11 +115,7 @@ cdef void network_forward(
 
 
 cdef void network_backward(
-    Network net,
-    const floating* params,
-    const Block* X,
-    floating* grad,
-    floating* dL_dX,
+    Network net, const floating* params, const Block* X, floating* grad, floating* dL_dX
 ) noexcept nogil:
     """delta of every layer, from the last one's down to the first.
 

@@ -25,8 +25,8 @@ from ._core import (
 
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
-BLOCK_ROWS = 512  # rows that pass through a network together, minibatches apart
-MAX_PARAMS = sys.maxsize // 64  # so that the size of params in bytes is an intp
+BLOCK_ROWS = 512  # rows that pass through a network together, outside of minibatches
+MAX_PARAMS = sys.maxsize // 64  # the size of params in bytes then fits an intp
 
 
 # ---- initialisation
@@ -53,7 +53,7 @@ INITS = {"glorot": glorot, "he": he, "normal": normal}
 
 
 def init_params(layer_sizes, init, random_state, dtype):
-    """Draw the weights, then the biases, of one layer after the other."""
+    """Draw weights, then biases, layer by layer."""
     n_params = sum((n_in + 1) * n_out for n_in, n_out in pairwise(layer_sizes))
     if n_params > MAX_PARAMS:
         raise ValueError(
@@ -86,7 +86,7 @@ def unflatten(params, layer_sizes):
 
 def check_hidden_layer_sizes(hidden_layer_sizes):
     """Return hidden_layer_sizes as a list of int."""
-    # np.asarray tells a sequence from a set and from a nested sequence.
+    # The array of a set has no dimensions, that of a nested sequence has two.
     sizes = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object))
     if sizes.ndim > 1 or not all(
         isinstance(size, Integral) and size >= 1 for size in sizes
@@ -112,10 +112,10 @@ def as_arrays(parts, name):
 
 
 def check_layers(coefs, intercepts, n_features):
-    """Return params and layer sizes of coefs and intercepts, which users may set.
+    """Return params and layer sizes; raise ValueError if the layers do not fit.
 
-    params is a copy, of float32 if the arrays are, else of float64. n_features is None
-    before the first fit.
+    A user may have set coefs and intercepts. params is a copy, of float32 if the arrays
+    are, else of float64. n_features is None before the first fit.
     """
     coefs, intercepts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
     if n_features is None and coefs:
@@ -144,7 +144,7 @@ def check_layers(coefs, intercepts, n_features):
 
 
 def as_rows(X):
-    """X, C-contiguous or CSR, for the compiled core; its values are not copied."""
+    """The rows of X, C-contiguous or CSR, for the compiled core, without a copy."""
     if issparse(X):
         rows = csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
     else:
@@ -156,7 +156,7 @@ def as_rows(X):
 def make_network(
     layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False
 ):
-    """The compiled network, for blocks of at most max_rows rows."""
+    """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]
     return Network(layer_sizes, activation, backprop, alpha, max_rows, sparse)
 
@@ -182,7 +182,7 @@ def input_gradients(params, layer_sizes, activation, backprop, rows):
 
 
 def refuse_overflow(magnitude, dtype):
-    """Raise ValueError where the magnitude of a result is NaN."""
+    """Raise ValueError if a result is not finite: its magnitude is then NaN."""
     if math.isnan(magnitude):
         raise ValueError(
             f"X is too large for the weights: a result overflows {dtype}. Bring the "
@@ -191,10 +191,10 @@ def refuse_overflow(magnitude, dtype):
 
 
 def logit_bound(params, layer_sizes, x):
-    """No logit of rows with magnitude x can be larger; NaN if a weight is NaN.
+    """An upper bound of |z| for rows of magnitude x; NaN if a weight is NaN.
 
-    n inputs up to x >= 1 and weights up to w >= 1 give no output above (n + 1) w x,
-    whatever the activation.
+    A unit with n inputs of at most x >= 1, and with weights of at most w >= 1, gives at
+    most (n + 1) w x, whatever the activation.
     """
     w = max(largest_magnitude(params), 1.0)
     return math.prod([float(n + 1) * w for n in layer_sizes[:-1]], start=max(x, 1.0))

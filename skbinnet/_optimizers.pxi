@@ -15,10 +15,7 @@ cdef class Optimizer:
     """A method and its constants."""
 
     cdef Method method
-    cdef double momentum
-    cdef double beta_1
-    cdef double beta_2
-    cdef double epsilon
+    cdef double momentum, beta_1, beta_2, epsilon
 
     def __cinit__(
         self, Method method, momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0
@@ -34,6 +31,7 @@ cdef class Optimizer:
         """The number of vectors, each as long as params, that it remembers."""
         return 2 if self.method == ADAM else int(self.method != SGD)
 
+
 cdef cloned sgd_step(
     const floating* grad, floating* restrict params, Py_ssize_t n, floating rate
 ) noexcept nogil:
@@ -44,12 +42,8 @@ cdef cloned sgd_step(
 
 
 cdef cloned momentum_step(
-    const floating* grad,
-    floating* restrict velocity,
-    floating* restrict params,
-    Py_ssize_t n,
-    floating rate,
-    floating momentum,
+    const floating* grad, floating* restrict velocity, floating* restrict params,
+    Py_ssize_t n, floating rate, floating momentum
 ) noexcept nogil:
     """params += velocity, velocity = momentum velocity - rate grad."""
     cdef Py_ssize_t i
@@ -59,12 +53,8 @@ cdef cloned momentum_step(
 
 
 cdef cloned nesterov_step(
-    const floating* grad,
-    floating* restrict velocity,
-    floating* restrict params,
-    Py_ssize_t n,
-    floating rate,
-    floating momentum,
+    const floating* grad, floating* restrict velocity, floating* restrict params,
+    Py_ssize_t n, floating rate, floating momentum
 ) noexcept nogil:
     """params += momentum velocity - rate grad, the velocity as in momentum_step.
 
@@ -81,15 +71,9 @@ cdef inline floating root(floating x) noexcept nogil:
 
 
 cdef cloned adam_step(
-    const floating* grad,
-    floating* restrict mean,
-    floating* restrict square,
-    floating* restrict params,
-    Py_ssize_t n,
-    floating rate,
-    floating beta_1,
-    floating beta_2,
-    floating epsilon,
+    const floating* grad, floating* restrict mean, floating* restrict square,
+    floating* restrict params, Py_ssize_t n, floating rate, floating beta_1,
+    floating beta_2, floating epsilon
 ) noexcept nogil:
     """params -= rate mean / (sqrt(square) + epsilon).
 
@@ -106,12 +90,8 @@ cdef cloned adam_step(
 
 
 cdef void step(
-    Optimizer optimizer,
-    const floating* grad,
-    floating* moments,
-    floating* params,
-    Py_ssize_t n,
-    floating rate,
+    Optimizer optimizer, const floating* grad, floating* moments, floating* params,
+    Py_ssize_t n, floating rate
 ) noexcept nogil:
     cdef floating momentum = <floating> optimizer.momentum
     if optimizer.method == SGD:

@@ -1,4 +1,4 @@
-"""Rows of X, dense or CSR, used where they lie in memory, and blocks of these rows."""
+"""Rows of X, dense or CSR, where they lie in memory, and blocks of such rows."""
 
 
 ctypedef fused index:  # the columns of a CSR matrix come in two widths
@@ -32,9 +32,8 @@ cdef int check_fit(bint fits) except -1:
 cdef class Rows:
     """The rows of X, dense or CSR, where they lie in memory."""
 
-    cdef public object X
-    cdef readonly Py_ssize_t n_rows
-    cdef readonly Py_ssize_t n_features
+    cdef public object X  # the array or CSR matrix
+    cdef readonly Py_ssize_t n_rows, n_features
     cdef readonly bint sparse
     cdef readonly double magnitude  # the largest |x|, or NaN if any x is not finite
     cdef Py_ssize_t itemsize
@@ -58,10 +57,8 @@ def dense_rows(const floating[:, ::1] X):
 
 
 def csr_rows(
-    const floating[::1] values,
-    const index[::1] columns,
-    const Py_ssize_t[::1] indptr,
-    Py_ssize_t n_features,
+    const floating[::1] values, const index[::1] columns, const Py_ssize_t[::1] indptr,
+    Py_ssize_t n_features
 ):
     """Rows of a CSR matrix; a row's columns may be unsorted and may repeat."""
     cdef Rows rows = Rows()
@@ -112,7 +109,7 @@ cdef Block gather_rows(
     cdef Py_ssize_t i, j, n_rows = min(net.max_rows, n_order)
     cdef Py_ssize_t size = X.n_features * X.itemsize
     cdef const char* values = <const char*> X.values
-    cdef char* row = <char*> net.work  # net.X is 0
+    cdef char* row = <char*> net.work
     if X.sparse:
         for i in range(n_rows):
             net.bounds[i] = X.indptr[order[i]]

@@ -1,7 +1,7 @@
-"""Solvers and schedules: one record each, with all that the rest of the program asks.
+"""Solvers and schedules: a record for each, which answers all questions about it.
 
-A solver takes a run from epoch to epoch; a schedule gives the learning rates of an
-epoch's steps. To add one, add its formula, its record, and its line in the docstring of
+A solver takes a run from epoch to epoch. A schedule gives the learning rate of each
+step. To add one, add its formula, its record, and its line in the docstring of
 BinaryMLPClassifier.
 """
 
@@ -32,17 +32,17 @@ class Ending(Enum):
     INTERRUPT = "Ctrl-C"
 
 
-# ---- schedules: the learning rates of steps, which are counted over a run of n_steps
+# ---- schedules: the learning rates of some of the n_steps steps of a run
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate goes on from learning_rate_init."""
+    """How the learning rate changes from learning_rate_init on."""
 
     rates: Callable  # (settings, state, steps, n_steps) -> the rate of each step
-    has_horizon: bool = False  # a run lasts max_iter epochs, and is then complete
-    has_cuts: bool = False  # a run without improvement cuts its rate before it ends
-    is_for_adam: bool = True  # if not, adam holds its rate, as in MLPClassifier
+    has_horizon: bool = False  # it is made for max_iter epochs, and ends with them
+    has_cuts: bool = False  # a run that does not improve first cuts its rate
+    is_for_adam: bool = True  # else adam keeps its rate, as in MLPClassifier
 
 
 def constant(settings, state, steps, n_steps):
@@ -74,15 +74,15 @@ SCHEDULES = {
     "invscaling": Schedule(invscaling, is_for_adam=False),
     "adaptive": Schedule(adaptive, has_cuts=True, is_for_adam=False),
 }
-HELD = SCHEDULES["constant"]  # where a schedule cannot be followed
-LEAST_RATE = 1e-6  # is not cut any more, as in MLPClassifier
+HELD = SCHEDULES["constant"]  # replaces a schedule that cannot be followed
+LEAST_RATE = 1e-6  # such a rate is not cut further, as in MLPClassifier
 
 
 # ---- stochastic solvers: sgd and adam
 
 
 def descend(run):
-    """Take one minibatch after the other, epoch by epoch."""
+    """Take a step for each minibatch, epoch by epoch."""
     for _ in range(run.settings.max_iter):
         if run.tasks is not None:
             run.tasks.begin()
@@ -92,11 +92,11 @@ def descend(run):
 
 
 def take_epoch(run):
-    """Take each minibatch once; returns the arguments of run.end_epoch."""
+    """Take a step for each minibatch; return the arguments of run.end_epoch."""
     settings, state = run.settings, run.state
     run.is_within_epoch = True
     n_batches = -(-len(run.samples.order) // settings.batch_size)
-    # An infinite rate diverges, and an infinite divisor gives a rate of 0.
+    # With an infinite rate the run diverges; an infinite divisor gives a rate of 0.
     with np.errstate(over="ignore"):
         rates = learning_rates(run, n_batches)
     order = run.samples.order.copy()
@@ -120,7 +120,9 @@ def learning_rates(run, n_batches):
     """The learning rate of each step of the epoch that begins."""
     settings, state = run.settings, run.state
     steps = np.arange(run.n_epochs * n_batches, (run.n_epochs + 1) * n_batches)
-    n_steps = float(min(settings.max_iter, 2**53)) * n_batches  # any int may come
+    n_steps = (
+        float(min(settings.max_iter, 2**53)) * n_batches
+    )  # max_iter may be any int
     rates = np.empty(n_batches)
     rates[:] = settings.schedule.rates(settings, state, steps, n_steps)
     if settings.solver.correction is not None:
@@ -136,7 +138,7 @@ def bias_correction(settings, steps):
 
 
 def sgd_optimizer(settings):
-    """SGD, plain or with either momentum."""
+    """SGD: plain, with momentum, or with Nesterov's momentum."""
     if settings.momentum == 0:
         return Optimizer(Method.SGD)
     method = Method.NESTEROV if settings.nesterovs_momentum else Method.MOMENTUM
@@ -148,7 +150,7 @@ def adam_optimizer(settings):
     return Optimizer(Method.ADAM, 0, settings.beta_1, settings.beta_2, settings.epsilon)
 
 
-# ---- lbfgs, which takes all rows at once
+# ---- lbfgs, which uses all rows in each step
 
 
 class EndOfRun(Exception):
@@ -190,7 +192,7 @@ def minimise_lbfgs(run):
     except EndOfRun as end:
         return end.args[0]
     params[:] = result.x
-    if run.n_epochs == 0:  # no iteration was complete
+    if run.n_epochs == 0:  # no iteration was completed
         objective(result.x)
         run.end_epoch(*figures)
     run.limit = str(result.message)
@@ -202,14 +204,14 @@ def minimise_lbfgs(run):
 
 @dataclass(frozen=True)
 class Solver:
-    """What takes a run from its first epoch to its last."""
+    """How a run gets from its first epoch to its last."""
 
     run: Callable  # (Run) -> Ending
-    optimizer: Callable  # settings -> the compiled Optimizer, which says its n_moments
-    learning_rate_init: float  # what "auto" stands for
-    schedules: dict  # the schedule that is followed for each value of `learning_rate`
+    optimizer: Callable  # settings -> the compiled Optimizer, with its n_moments
+    learning_rate_init: float  # the meaning of "auto"
+    schedules: dict  # value of `learning_rate` -> the Schedule that is followed
     correction: Callable | None = None  # (settings, steps) -> factors of the rates
-    is_stochastic: bool = True  # takes minibatches, and never converges by itself
+    is_stochastic: bool = True  # uses minibatches, and has no stopping rule of its own
 
 
 SOLVERS = {
@@ -226,7 +228,7 @@ SOLVERS = {
     ),
     "lbfgs": Solver(
         minimise_lbfgs,
-        lambda settings: Optimizer(Method.SGD),  # SciPy remembers what it needs
+        lambda settings: Optimizer(Method.SGD),  # no moments: SciPy keeps them
         learning_rate_init=0.03,
         schedules=dict.fromkeys(SCHEDULES, HELD),
         is_stochastic=False,

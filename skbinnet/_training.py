@@ -25,12 +25,12 @@ from ._network import (
 from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
-LITTLE = 0.85  # of the entropy; with a smaller loss no network has collapsed
+LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
 
 
-@dataclass(eq=False, repr=False)  # as methods that nobody calls slow the import down
+@dataclass(eq=False, repr=False)  # unused methods would slow down the import
 class Settings:
-    """The options of a run, as plain Python values and records."""
+    """The options of a run: plain Python values, and records of _solvers."""
 
     layer_sizes: list
     activation: str
@@ -56,7 +56,7 @@ class Settings:
 
     @property
     def can_stop(self):
-        """Whether patience may end the run, or cut its rate, before its last epoch."""
+        """Whether lost patience ends the run, or cuts its rate, before max_iter."""
         is_endless = self.solver.is_stochastic and not self.schedule.has_horizon
         return self.early_stopping or is_endless
 
@@ -76,7 +76,7 @@ CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
 
 
 def make_settings(params, layer_sizes, samples):
-    """The estimator's params, "auto" replaced by its meaning, for a run on samples."""
+    """The settings for the estimator's parameters, with values in place of "auto"."""
     solver = SOLVERS[params["solver"]]
     schedule = solver.schedules[params["learning_rate"]]
     values = {"layer_sizes": layer_sizes, "solver": solver, "schedule": schedule}
@@ -90,35 +90,35 @@ def make_settings(params, layer_sizes, samples):
         except OverflowError as error:
             raise ValueError(f"{option.name} is too large: {error}.") from error
     values["batch_size"] = min(values["batch_size"], samples.rows.n_rows)
-    # adam divides by epsilon where a gradient is 0.
+    # adam divides by epsilon if a gradient is 0.
     values["epsilon"] = max(values["epsilon"], float(np.finfo(samples.y.dtype).tiny))
     return Settings(**values)
 
 
 @dataclass(eq=False, repr=False)
 class State:
-    """What a run changes, and what a later run goes on from."""
+    """What a run changes, and what a later run may continue from."""
 
     params: np.ndarray
     moments: np.ndarray  # of the optimizer, (n_moments, n_params)
     random_state: np.random.RandomState
     history: dict = field(default_factory=lambda: {"loss": [], "accuracy": []})
     t: int = 0  # rows seen
-    n_steps: int = 0  # that the moments hold
+    n_steps: int = 0  # steps whose gradients the moments average
     n_no_change: int = 0  # epochs in a row without an improvement
-    n_cuts: int = 0  # of the learning rate, by an adaptive schedule
+    n_cuts: int = 0  # times that the learning rate was cut
     hold_out_seed: int | None = None
 
     def seed(self):
-        """The seed of the hold-out, the same in all calls that go on."""
+        """The seed of the hold-out, the same in all calls that continue."""
         if self.hold_out_seed is None:
             self.hold_out_seed = self.random_state.randint(2**31 - 1)
         return self.hold_out_seed
 
     def to_keep(self):
-        """What a later run needs beside what users see of a fitted estimator.
+        """What a later run needs, apart from the public attributes of the estimator.
 
-        It belongs to these params, which a checksum tells from any that a user sets.
+        The checksum tells these params from any that a user sets.
         """
         public = {"params", "history", "t"}
         kept = {name: value for name, value in vars(self).items() if name not in public}
@@ -128,8 +128,8 @@ class State:
 def make_state(settings, params, random_state, kept=None):
     """The state of a run that begins at params.
 
-    kept is what an earlier run kept; its moments are of use to the same solver at the
-    same weights only.
+    kept is the result of to_keep after an earlier run. Its moments are used only by the
+    same solver, and only if a user has not changed the weights since.
     """
     n_moments = settings.solver.optimizer(settings).n_moments
     moments = np.zeros((n_moments, len(params)), params.dtype)
@@ -144,20 +144,21 @@ def make_state(settings, params, random_state, kept=None):
 
 
 class Outcome(NamedTuple):
-    """What a run leaves beside its state."""
+    """What a run returns, in addition to its state."""
 
     n_epochs: int
     was_interrupted: bool
-    messages: Iterator  # that a user should see, each made when it is asked for
+    messages: Iterator  # warnings, computed only if they are asked for
 
 
 # ---- the run
 
 
 def train(settings, state, samples, validation=None, tasks=None):
-    """Train on samples; state is then that of the end.
+    """Train on samples, which changes state in place.
 
-    tasks, where given, hears of the begin and the end of each epoch.
+    validation, if given, is evaluated after each epoch; tasks, if given, are told of
+    the begin and end of each epoch.
     """
     run = Run(settings, state, samples, validation, tasks)
     with noted_interrupts() as run.interrupts:
@@ -174,25 +175,24 @@ def train(settings, state, samples, validation=None, tasks=None):
 
 
 class Run:
-    """What the epochs of one call share."""
+    """One call of fit or partial_fit, from its first epoch to its last."""
 
     def __init__(self, settings, state, samples, validation, tasks):
         self.settings, self.state, self.samples = settings, state, samples
-        self.validation = validation  # is evaluated after each epoch, or None
-        self.tasks = tasks  # hear of each epoch, or None
+        self.validation, self.tasks = validation, tasks
         block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
         max_rows = min(block, len(samples.order))
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.optimizer = settings.solver.optimizer(settings)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
-        self.n_epochs = 0  # complete ones
-        self.is_within_epoch = False  # weights and curves may then be of two epochs
-        self.limit = None  # in a solver's words, where it reached one
+        self.n_epochs = 0  # completed epochs
+        self.is_within_epoch = False  # if so, curves may lack the epoch of the weights
+        self.limit = None  # lbfgs: SciPy's message about the end
         self.began = time.perf_counter()
         self.patience = Patience(settings, state, validation)
 
     def end_epoch(self, loss, accuracy, are_finite):
-        """Check, record and tell; returns why the run should end, or None."""
+        """Check and record the epoch; return why the run should end, or None."""
         state, history = self.state, self.state.history
         self.check_sound(are_finite and math.isfinite(loss), self.n_epochs + 1)
         self.n_epochs += 1
@@ -213,7 +213,7 @@ class Run:
         return Ending.CONVERGED if is_at_end else None
 
     def line(self):
-        """Iteration 3  loss 0.2153  accuracy 0.9231  0.02 s."""
+        """The line that verbose prints: Iteration 3  loss 0.2153  0.02 s."""
         curves = self.state.history.items()
         return "  ".join(
             [f"Iteration {len(self.state.history['loss'])}"]
@@ -222,15 +222,16 @@ class Run:
         )
 
     def check_sound(self, is_sound, epoch):
-        """Raise ValueError where a run has diverged."""
+        """Raise ValueError if the run has diverged."""
         if not is_sound:
             X = self.samples.rows.X
             raise ValueError(_messages.diverged(self.settings, epoch, X))
 
     def finish(self):
-        """Take the best weights, and look at those of the last step for the first time.
+        """Restore the best weights, and check those of the last step.
 
-        No loss has seen them; all rows are passed forward where a logit might overflow.
+        No loss has been computed with them yet. All rows are evaluated if a logit could
+        overflow.
         """
         self.patience.restore_best()
         state, rows = self.state, self.samples.rows
@@ -241,14 +242,14 @@ class Run:
         self.check_sound(is_sound, self.n_epochs)
 
     def evaluate(self):
-        """The mean loss over all rows at the weights as they are now."""
+        """The mean loss over all rows with the present weights."""
         loss, _ = evaluate(self.network, self.state.params, *self.samples.arrays)
         return loss / self.total_weight
 
-    # ---- what a user should know
+    # ---- warnings
 
     def messages(self, ending):
-        """Yield warnings about a run that has ended."""
+        """Yield warnings about the run, which has ended."""
         settings = self.settings
         if ending is Ending.INTERRUPT:
             yield _messages.interrupted(settings, self.n_epochs)
@@ -262,7 +263,7 @@ class Run:
             yield from self.validation.messages(self.state.history, self.n_epochs)
 
     def learned_nothing(self):
-        """Yield a message if the loss is no better than the entropy of the classes."""
+        """Yield a warning if the network predicts little more than the class shares."""
         rows, y, sample_weight, order = self.samples
         if len(order) < FEW_ROWS:
             return
@@ -286,10 +287,10 @@ class Run:
 
 
 class Patience:
-    """Counts the epochs in a row that did not improve; keeps the best weights.
+    """Counts the epochs in a row that did not improve, and keeps the best weights.
 
-    With early_stopping it watches the score on validation data, else minus the training
-    loss; either should grow.
+    It watches a score that should grow: with early_stopping that on the validation
+    data, else minus the training loss.
     """
 
     def __init__(self, settings, state, validation):
@@ -299,7 +300,7 @@ class Patience:
         self.best_score = self.score_to_beat()
 
     def score_to_beat(self):
-        """What earlier calls have reached, on the validation data of this one."""
+        """The best score so far, if earlier calls have trained these weights."""
         losses = self.state.history["loss"]
         if self.watched is None:
             return -min(losses, default=math.inf)
@@ -310,19 +311,19 @@ class Patience:
         return -math.inf if math.isnan(score) else score
 
     def keep_best(self):
-        """Remember the weights of now as the best."""
+        """Keep a copy of the present weights as the best."""
         state = self.state
         self.best = state.params.copy(), state.moments.copy(), state.n_steps
 
     def restore_best(self):
-        """Go back to the best weights, where they were kept."""
+        """Restore the best weights, if any were kept."""
         if self.best is not None:
             self.state.params[:], self.state.moments[:], self.state.n_steps = self.best
 
     def is_lost(self):
         """Whether more than n_iter_no_change epochs in a row did not improve by tol.
 
-        MLPClassifier counts alike. A schedule with cuts cuts its learning rate first.
+        They are counted as in MLPClassifier. A schedule with cuts first cuts the rate.
         """
         settings, state = self.settings, self.state
         last = {name: curve[-1] for name, curve in state.history.items()}
@@ -339,7 +340,7 @@ class Patience:
         return not (settings.schedule.has_cuts and self.cut_rate())
 
     def cut_rate(self):
-        """Cut the learning rate; returns False where it is too small to be cut."""
+        """Cut the learning rate; return False if it is too small to be cut."""
         rate = self.settings.learning_rate_init * 5.0**-self.state.n_cuts
         can_be_cut = rate > LEAST_RATE
         self.state.n_cuts += can_be_cut
@@ -366,18 +367,18 @@ def record(history, figures):
         history[name][-1] = float(value)
 
 
-SECONDS = 2.0  # within which a second Ctrl-C stops what goes on around fits
-last_interrupt = -math.inf  # time.monotonic() of the last Ctrl-C that ended a run
+SECONDS = 2.0  # a second Ctrl-C within this time is raised, also in the next run
+last_interrupt = -math.inf  # time.monotonic() of the last Ctrl-C during a run
 
 
 @contextmanager
 def noted_interrupts():
-    """A list that Ctrl-C fills, so that the epoch can be completed.
+    """A list that gets an item for each Ctrl-C, so that the epoch can be completed.
 
-    Another Ctrl-C in the same run raises KeyboardInterrupt, as soon as Python gets to
-    run; so does one that comes soon after that of an earlier run, so that a search can
-    be stopped. Ctrl-C is noted only where it would raise KeyboardInterrupt: in the main
-    thread, and where no other handler was set.
+    A second Ctrl-C in the same run raises KeyboardInterrupt when the compiled core
+    returns. So does one shortly after that of an earlier run, so that a search can be
+    stopped. The list stays empty where Ctrl-C does not raise KeyboardInterrupt anyway:
+    outside of the main thread, and if the user has set another handler.
     """
     interrupts = []
     is_main = threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""Validation: what is held out, what is watched, and which score is better."""
+"""Validation: which rows are held out, which score is watched, and what is better."""
 
 from dataclasses import dataclass
 from math import ceil, isnan
@@ -12,13 +12,13 @@ from . import _messages
 from ._core import evaluate
 from ._network import BLOCK_ROWS, unflatten
 
-# ---- what is held out
+# ---- the rows that are held out
 
 
 def hold_out(samples, validation_fraction, classes, seed):
-    """Samples of some rows, stratified, and samples to train on the others.
+    """Split into samples that are held out, stratified by class, and the others.
 
-    Rows without weight say nothing about a score, and are not held out.
+    Rows without weight do not count in a score, and are not held out.
     """
     (candidates,) = np.nonzero(samples.sample_weight)
     try:
@@ -40,20 +40,20 @@ def hold_out(samples, validation_fraction, classes, seed):
 
 
 def may_be_encoded(classes):
-    """Whether an ensemble may have put 0 and 1 in the place of a user's labels."""
+    """Whether an ensemble may have encoded the user's labels as 0 and 1."""
     return classes.dtype.kind in "iu" and classes.tolist() == [0, 1]
 
 
-# ---- what is watched
+# ---- the score that is watched
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """A curve of history_ that early_stopping may watch."""
+    """A score, and the curve of history_ that records it."""
 
     curve: str
-    sign: int = 1  # times the value of the curve, the score grows with the fit
-    scorer: object = None  # scikit-learn's; None where each epoch has the value anyway
+    sign: int = 1  # -1 if a smaller value is better
+    scorer: object = None  # a callable; None if each epoch computes the value anyway
 
 
 SCORINGS = {
@@ -63,7 +63,7 @@ SCORINGS = {
 
 
 def find_scoring(scoring):
-    """The Scoring for a name of ours, a name of scikit-learn's, or a callable."""
+    """The Scoring for a key of SCORINGS, the name of a scorer, or a callable."""
     if not isinstance(scoring, str):
         return Scoring("val_score", scorer=scoring)
     if scoring in SCORINGS:
@@ -72,13 +72,13 @@ def find_scoring(scoring):
 
 
 def check_scoring_param(clf):
-    """Raise what scikit-learn raises for an unknown name, or for a metric."""
+    """Raise scikit-learn's error for an unknown name, or a metric function."""
     if find_scoring(clf.scoring).scorer is not None:
         check_scoring(clf, clf.scoring)
 
 
 class Validation:
-    """Samples that are watched, and the score that says how well they are predicted."""
+    """Validation samples, and the score that is watched on them."""
 
     def __init__(self, clf, samples, settings):
         self.settings = settings
@@ -88,14 +88,14 @@ class Validation:
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.may_be_encoded = may_be_encoded(clf.classes_) and np.ptp(samples.y) == 0
-        self.score_params = None  # from params to the scorer's value
+        self.score_params = None  # params -> the scorer's value
         if self.scoring.scorer is not None:
             self.score_params = bind_scorer(
                 clf, self.scoring.scorer, samples, settings.layer_sizes
             )
 
     def figures(self, params):
-        """Values by the names of their curves."""
+        """The values of an epoch, by the names of their curves."""
         loss, correct = evaluate(self.network, params, *self.samples.arrays)
         figures = {
             "val_loss": loss / self.total_weight,
@@ -106,11 +106,11 @@ class Validation:
         return figures
 
     def score(self, figures):
-        """The watched figure, as something that should grow."""
+        """The watched value, with a sign such that it should grow."""
         return self.scoring.sign * figures[self.scoring.curve]
 
     def messages(self, history, n_epochs):
-        """Yield warnings about n_epochs that have ended."""
+        """Yield warnings about a run of n_epochs that has ended."""
         curve = self.scoring.curve
         accuracy, val_accuracy = history["accuracy"][-1], history["val_accuracy"][-1]
         if self.settings.early_stopping and all(map(isnan, history[curve][-n_epochs:])):
@@ -122,12 +122,12 @@ class Validation:
 def bind_scorer(clf, scorer, samples, layer_sizes):
     """The score as a function of params.
 
-    A scorer that is known by its name sees the labels 0 and 1, and so knows which is
-    positive; a callable sees the classes.
+    A named scorer gets the labels 0 and 1, so that 1 is positive; a callable gets the
+    user's labels.
     """
     seen = object.__new__(type(clf))  # copy() would clear the callbacks
     vars(seen).update(vars(clf))
-    vars(seen).pop("feature_names_in_", None)  # X has become an array
+    vars(seen).pop("feature_names_in_", None)  # X is an array now
     if isinstance(clf.scoring, str):
         seen.classes_ = np.array([0, 1])
     X, y, weight = samples.rows.X, samples.y, samples.sample_weight
