@@ -1,4 +1,4 @@
-"""Which pages can be tested here."""
+"""Skip the pages whose packages are not installed."""
 
 from importlib.util import find_spec
 
