@@ -760,7 +760,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_scoring_param(self)
 
     def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
-        """params and layer sizes of the weights as they stand; a user may set them."""
+        """params and layer sizes of the weights, which a user may have set."""
         try:
             for name in attributes:
                 getattr(self, name)
@@ -772,12 +772,14 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return check_layers(self.coefs_, self.intercepts_, n_features)
 
     def _kept(self):
-        """params and layer sizes that training goes on from, or None."""
-        fitted = "coefs_", "intercepts_"
-        return self._layers(fitted) if hasattr(self, "coefs_") else None
+        """Copies of params and layer sizes that training continues from, or None."""
+        if not hasattr(self, "coefs_"):
+            return None
+        params, layer_sizes = self._layers(("coefs_", "intercepts_"))
+        return params.copy(), layer_sizes
 
     def _layer_sizes(self):
-        """What the parameters ask for."""
+        """The layer sizes that the parameters ask for."""
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         return [self.n_features_in_, *hidden, 1]
 

@@ -15,6 +15,9 @@ from libc.math cimport INFINITY, copysign, fabs, sqrt, sqrtf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cython cimport floating
 
 
@@ -95,6 +98,28 @@ def largest_magnitude(const floating[::1] values):
     with nogil:
         largest = magnitude(&values[0], values.shape[0])
     return largest
+
+
+def are_joined(parts, whole):
+    """Whether the parts, of the type of whole, lie in it without gaps and fill it."""
+    cdef Py_buffer view
+    cdef const char* place = NULL
+    cdef Py_ssize_t left = 0
+    cdef char kind = 0
+    for part in (whole, *parts):
+        try:
+            PyObject_GetBuffer(part, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        except (BufferError, ValueError):  # not contiguous
+            return False
+        if part is whole:
+            place, left, kind = <const char*> view.buf, view.len, view.format[0]
+        elif view.buf == place and view.format[0] == kind:
+            place += view.len
+            left -= view.len
+        else:
+            kind = 0
+        PyBuffer_Release(&view)
+    return left == 0 and kind != 0
 
 
 def shuffle(Py_ssize_t[::1] order, const double[::1] draws):

@@ -10,12 +10,12 @@ from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
 
 from ._core import (
     Activation,
     Backprop,
     Network,
+    are_joined,
     csr_rows,
     dense_rows,
     input_gradient,
@@ -111,20 +111,32 @@ def as_arrays(parts, name):
     return arrays
 
 
+def join(parts):
+    """The vector that these arrays are views of, from end to end, or else a copy."""
+    params = parts[0].base
+    if type(params) is not np.ndarray or not are_joined(parts, params):
+        params = np.concatenate([part.ravel() for part in parts])
+    if params.dtype == np.float32 or params.dtype == np.float64:
+        return params
+    return params.astype(np.float64)
+
+
 def check_layers(coefs, intercepts, n_features):
     """Return params and layer sizes; raise ValueError if the layers do not fit.
 
-    A user may have set coefs and intercepts. params is a copy, of float32 if the arrays
-    are, else of float64. n_features is None before the first fit.
+    A user may have set coefs and intercepts. params is the vector that they are views
+    of, or else a copy, of float32 if they are, else of float64. n_features is None
+    before the first fit.
     """
     coefs, intercepts = as_arrays(coefs, "coefs_"), as_arrays(intercepts, "intercepts_")
     if n_features is None and coefs:
         n_features = len(np.atleast_1d(coefs[0]))
-    layer_sizes = [n_features]
+    layer_sizes, parts = [n_features], []
     fits = len(coefs) == len(intercepts) > 0
     for W, b in zip(coefs, intercepts, strict=False):
         fits = fits and b.ndim == 1 and W.shape == (layer_sizes[-1], *b.shape)
         layer_sizes += b.shape
+        parts += W, b
     if not fits or layer_sizes[-1] != 1 or 0 in layer_sizes:
         raise ValueError(
             f"coefs_ and intercepts_ have the shapes {[W.shape for W in coefs]} and "
@@ -132,9 +144,7 @@ def check_layers(coefs, intercepts, n_features):
             f"(n_out,) for each layer, from {n_features} features to one output, where "
             "n_in is the n_out of the layer before."
         )
-    params = flatten(coefs, intercepts)
-    if params.dtype.char not in "fd":  # float32, float64
-        params = params.astype(np.float64)
+    params = join(parts)
     if math.isnan(largest_magnitude(params)):
         raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
     return params, layer_sizes
@@ -145,10 +155,10 @@ def check_layers(coefs, intercepts, n_features):
 
 def as_rows(X):
     """The rows of X, C-contiguous or CSR, for the compiled core, without a copy."""
-    if issparse(X):
-        rows = csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
-    else:
+    if isinstance(X, np.ndarray):
         rows = dense_rows(X)
+    else:
+        rows = csr_rows(X.data, X.indices, X.indptr.astype(np.intp), X.shape[1])
     rows.X = X
     return rows
 

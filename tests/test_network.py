@@ -45,3 +45,24 @@ def test_initial_weights_follow_their_formulas():
     W, b = first_layer("normal")
     assert_allclose(W.std(), 1, rtol=0.02)
     assert_allclose(b.std(), 1, rtol=0.3)
+
+
+def test_params_are_copied_only_if_the_layers_do_not_lie_in_one_vector():
+    def is_shared(coefs, intercepts):
+        params, _ = check_layers(coefs, intercepts, 2)
+        assert_array_equal(params, flatten(coefs, intercepts))
+        return np.shares_memory(params, coefs[0])
+
+    vector = np.arange(15.0)
+    for dtype in (np.float32, np.float64):
+        W, b = unflatten(vector.astype(dtype), [2, 2, 2, 1])
+        assert is_shared(W, b)
+        assert not is_shared([W[0].T, *W[1:]], b)  # another order of the numbers
+        assert not is_shared([W[1], W[0], W[2]], b)  # of the layers
+        assert not is_shared([W[0].copy(), *W[1:]], b)
+    W, b = unflatten(vector.astype(int), [2, 2, 2, 1])
+    assert not is_shared(W, b)
+    W, b = unflatten(np.arange(16.0), [2, 2, 2, 1])
+    assert not is_shared(W, b)  # a number is left over
+    W, b = unflatten(vector.astype(">f8"), [2, 2, 2, 1])
+    assert not is_shared(W, b)
