@@ -449,8 +449,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Train the network for at most `max_iter` epochs.
 
         Ctrl-C ends the training after the current epoch with a warning, and keeps the
-        weights; a search around it goes on with the next fit. A second Ctrl-C within
-        two seconds raises KeyboardInterrupt, also in the next fit, and ends the search.
+        weights; a search around it goes on with the next fit. A second Ctrl-C in the
+        same fit, or within two seconds in a later one, raises KeyboardInterrupt, which
+        ends the search.
 
         Parameters
         ----------
@@ -501,12 +502,12 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         context = callback_context(self)
         with unchanged_on_error(self):
             self._check_params()
-            kept = self._kept() if self.warm_start else None
-            data, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-            dtype = kept and kept[0].dtype
-            samples, val = fit_samples(self, dtype, data, watched)
+            weights = self._weights() if self.warm_start else None
+            data, val_data = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+            dtype = weights and weights[0].dtype
+            samples, val = fit_samples(self, dtype, data, val_data)
             settings = make_settings(vars(self), self._layer_sizes(), samples)
-            state = self._begin(settings, samples.y.dtype, kept)
+            state = self._begin(settings, samples.y.dtype, weights)
             if self.early_stopping and val is None:
                 samples, val = split(self, samples, state.seed())
             else:
@@ -558,15 +559,15 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._check_params()
-            kept = self._kept()
-            data, watched = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-            dtype = kept and kept[0].dtype
-            samples, val = partial_fit_samples(self, dtype, data, classes, watched)
+            weights = self._weights()
+            data, val_data = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+            dtype = weights and weights[0].dtype
+            samples, val = partial_fit_samples(self, dtype, data, classes, val_data)
             params = vars(self) | {"max_iter": 1, "early_stopping": False}
             settings = make_settings(params, self._layer_sizes(), samples)
             if settings.schedule.has_horizon:
                 settings.schedule = HELD
-            state = self._begin(settings, samples.y.dtype, kept)
+            state = self._begin(settings, samples.y.dtype, weights)
             outcome = self._train(settings, state, samples, val)
             self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         if outcome.was_interrupted:  # so that a loop around this call ends
@@ -764,6 +765,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         try:
             for name in attributes:
                 getattr(self, name)
+            # This is quick; _check_params takes far longer than a prediction.
             ACTIVATIONS[self.activation], BACKPROPS[self.backprop]
         except (AttributeError, KeyError, TypeError):
             check_is_fitted(self, attributes)
@@ -771,7 +773,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_features = getattr(self, "n_features_in_", None)
         return check_layers(self.coefs_, self.intercepts_, n_features)
 
-    def _kept(self):
+    def _weights(self):
         """Copies of params and layer sizes that training continues from, or None."""
         if not hasattr(self, "coefs_"):
             return None
@@ -783,25 +785,26 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         return [self.n_features_in_, *hidden, 1]
 
-    def _begin(self, settings, dtype, kept):
+    def _begin(self, settings, dtype, weights):
         """The state that a run begins with: a new one, or a copy of the last."""
-        if kept is None:
+        if weights is None:
             stream = check_random_state(self.random_state)
             params = init_params(settings.layer_sizes, self.init, stream, dtype)
             return make_state(settings, params, stream)
-        params, layer_sizes = kept
+        params, layer_sizes = weights
         if layer_sizes != settings.layer_sizes:
             raise ValueError(
                 "Training that goes on from an earlier call needs the same layers: "
                 f"the weights have sizes {layer_sizes}, the parameters ask for "
                 f"{settings.layer_sizes}."
             )
-        old = deepcopy(getattr(self, "_state", {}))
-        stream = old.get("random_state") or check_random_state(self.random_state)
-        state = make_state(settings, params, stream, old)
+        saved = deepcopy(getattr(self, "_state", {}))
+        stream = saved.get("random_state") or check_random_state(self.random_state)
+        history = deepcopy(getattr(self, "history_", {}))
+        n_epochs = len(history.get("loss", []))
+        state = make_state(settings, params, stream, saved, n_epochs)
         state.t = getattr(self, "t_", 0)
-        for name, curve in getattr(self, "history_", {}).items():
-            state.history[name] = curve.copy()
+        state.history |= history
         return state
 
     def _train(self, settings, state, samples, val, tasks=None):
@@ -813,20 +816,21 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.coefs_, self.intercepts_ = unflatten(state.params, settings.layer_sizes)
         self.history_, self.t_ = state.history, state.t
         self._state = state.to_keep()
+        # The user's stream and NumPy's will be drawn from elsewhere too: keep a copy.
         shared = (self.random_state, check_random_state(None))
         if any(state.random_state is stream for stream in shared):
             self._state["random_state"] = deepcopy(state.random_state)
         self.n_layers_ = len(settings.layer_sizes)
         self.n_outputs_ = 1
         self.out_activation_ = "logistic"
-        self._summarise_curves()
+        self._summarise_curves(settings.early_stopping)
         return outcome
 
-    def _summarise_curves(self):
+    def _summarise_curves(self, early_stopping):
         """Set the attributes that are taken from the curves in history_."""
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1]
-        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_)
+        self.best_loss_ = None if early_stopping else min(self.loss_curve_)
         self.validation_scores_ = self.best_validation_score_ = None
         scoring = find_scoring(self.scoring)
         if self.early_stopping and scoring.curve in self.history_:

@@ -3,6 +3,7 @@
 import math
 from copy import deepcopy
 
+import numpy as np
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
@@ -36,12 +37,13 @@ def to_mlp(clf, layers):
     mlp.set_params(alpha=clf.alpha * rows_per_step(clf))
     if isinstance(clf.learning_rate_init, str):  # "auto"
         mlp.set_params(learning_rate_init=SOLVERS[clf.solver].learning_rate_init)
-    if SCHEDULES[clf.learning_rate].has_horizon:
+    if not SCHEDULES[clf.learning_rate].is_in_mlp:
         mlp.set_params(learning_rate="constant")
+    mlp._validate_params()  # it may not know an activation
     has_scores = getattr(mlp, "validation_scores_", None) is not None
     if has_scores and "val_accuracy" in clf.history_:
         mlp.validation_scores_ = clf.history_["val_accuracy"].copy()
-        mlp.best_validation_score_ = max(mlp.validation_scores_)
+        mlp.best_validation_score_ = float(np.fmax.reduce(mlp.validation_scores_))
     mlp._label_binarizer = LabelBinarizer().fit(clf.classes_)
     mlp._no_improvement_count = 0  # partial_fit needs it
     return mlp

@@ -4,7 +4,7 @@
 
     z = a W + b       W (n_in, n_out) and b (n_out) lie in params, layer after layer
     a = f(z)          f is the activation; the first a is X, the last z is the logit
-    delta = dL/dz     L is the loss of the minibatch, y its labels 0 or 1
+    delta = dL/dz     L = sum_i w_i loss(y_i, z_i) / n over the n rows of a minibatch
     grad              dJ/dparams, J = L + alpha / 2 ||W||^2, laid out like params
 
 All matrices are row-major, but X may be CSR. A row of z, a or delta belongs to one row
@@ -23,7 +23,7 @@ from cython cimport floating
 
 cdef extern from "_portable.h":
     void prefetch "PREFETCH"(const void* address) noexcept nogil
-    ctypedef void cloned "CLONED"
+    ctypedef void cloned "CLONED"  # compiled with and without AVX2
 
 
 include "_math.pxi"
@@ -42,7 +42,7 @@ cdef Sums block_loss(
     Network net, const floating* params, const Block* X, const floating* y,
     const floating* sample_weight, double scale
 ) noexcept nogil:
-    """Forward and loss; fills the last layer's delta, times scale, for the way back."""
+    """Run forwards, return the sums, and write scale dloss/dz to the last delta."""
     cdef floating* work = <floating*> net.work
     cdef const Layer* output = &net.layers[net.n_layers - 1]
     cdef const floating* z = work + output.z

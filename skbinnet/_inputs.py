@@ -19,12 +19,12 @@ from ._validation import hold_out, may_be_encoded
 
 
 class Samples(NamedTuple):
-    """Rows of X, labels 0 and 1, and weights, all of the dtype of X in the end."""
+    """Rows of X, labels 0 and 1, and weights: float64 until they are scaled or cast."""
 
     rows: Rows
     y: np.ndarray
     sample_weight: np.ndarray
-    order: np.ndarray  # the numbers of the rows to train on, ascending
+    training_rows: np.ndarray  # the numbers of the rows to train on, ascending
 
     @property
     def arrays(self):
@@ -34,14 +34,14 @@ class Samples(NamedTuple):
     def take(self, numbers):
         """The samples of the rows with these numbers."""
         rows = as_rows(self.rows.X[numbers])
-        order = np.arange(len(numbers))
-        return Samples(rows, self.y[numbers], self.sample_weight[numbers], order)
+        y, sample_weight = self.y[numbers], self.sample_weight[numbers]
+        return Samples(rows, y, sample_weight, np.arange(len(numbers)))
 
 
 # ---- the data of fit, partial_fit, loss_and_gradients and predictions
 
 
-def fit_samples(clf, dtype, data, watched):
+def fit_samples(clf, dtype, data, val_data):
     """Samples to train on, and validation samples or None; sets clf.classes_.
 
     If training continues, dtype is that of the weights, else None.
@@ -57,11 +57,11 @@ def fit_samples(clf, dtype, data, watched):
             "warm_start can only be used where `y` has the same classes as in the "
             "previous call to fit. Previously got {}, `y` has {}",
         )
-    return make_samples(clf, rows, y, sample_weight, watched)
+    return make_samples(clf, rows, y, sample_weight, val_data)
 
 
-def partial_fit_samples(clf, dtype, data, classes, watched):
-    """The same for partial_fit, where y may hold one class only."""
+def partial_fit_samples(clf, dtype, data, classes, val_data):
+    """As fit_samples, for partial_fit, where y may hold one class only."""
     X, y, sample_weight = data
     if isinstance(clf.class_weight, str):
         raise ValueError(
@@ -81,7 +81,7 @@ def partial_fit_samples(clf, dtype, data, classes, watched):
             "partial_fit goes on from an earlier call and needs the same classes: "
             "expected {}, got {}.",
         )
-    samples, val = make_samples(clf, rows, y, sample_weight, watched)
+    samples, val = make_samples(clf, rows, y, sample_weight, val_data)
     return cast_weights(samples), val
 
 
@@ -286,11 +286,11 @@ def class_weights(class_weight, classes, y, sample_weight):
 
 def scale_weights(samples):
     """Scale the weights to a mean of 1 over the rows to train on; others get 0."""
-    order = samples.order
+    rows = samples.training_rows
     weight = np.zeros(len(samples.y))
-    weight[order] = samples.sample_weight[order]
+    weight[rows] = samples.sample_weight[rows]
     weight /= weight.max()  # so that no sum overflows
-    weight /= weight.sum() / len(order)
+    weight /= weight.sum() / len(rows)
     return samples._replace(sample_weight=weight.astype(samples.y.dtype))
 
 
@@ -316,11 +316,11 @@ def split(clf, samples, seed):
 
 
 @overflow_is_refused()
-def make_samples(clf, rows, y, sample_weight, watched=(None, None, None)):
+def make_samples(clf, rows, y, sample_weight, val_data=(None, None, None)):
     """Samples to train on, and validation samples or None."""
     weights = class_weights(clf.class_weight, clf.classes_, y, sample_weight)
     samples = join(rows, y, sample_weight, clf.classes_, weights)
-    X_val, y_val, sample_weight_val = watched
+    X_val, y_val, sample_weight_val = val_data
     if X_val is y_val is sample_weight_val is None:
         return samples, None
     if X_val is None or y_val is None:
@@ -336,11 +336,11 @@ def make_samples(clf, rows, y, sample_weight, watched=(None, None, None)):
 
 
 def join(rows, y, sample_weight, classes, class_weight, suffix=""):
-    """Samples weighted by both; their weights are float64 until they are scaled."""
+    """Samples whose weights are sample_weight times class_weight."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
     weight = check_weight(sample_weight, len(y), name)
     weight = weight * class_weight[positive.astype(int)]
     check_weight(weight, len(y), f"{name} times class_weight")
-    order = np.arange(len(y), dtype=np.intp)
-    return Samples(rows, positive.astype(rows.X.dtype), weight, order)
+    training_rows = np.arange(len(y), dtype=np.intp)
+    return Samples(rows, positive.astype(rows.X.dtype), weight, training_rows)

@@ -1,4 +1,10 @@
-"""Loss and penalty: J = sum_i w_i loss(y_i, z_i) / sum_i w_i + alpha / 2 ||W||^2."""
+"""Loss and penalty: the parts of J, and delta = dL/dz of the last layer.
+
+    J = sum_i w_i loss(y_i, z_i) / sum_i w_i + alpha / 2 ||W||^2
+
+The sums here are not divided: the functions in _core.pyx divide them, those of a
+minibatch by its number of rows, since fit has scaled the weights to a mean of 1.
+"""
 
 
 cdef struct Sums:  # weighted, over rows
@@ -37,7 +43,7 @@ cdef Sums add_up(
     const double* loss, const floating* z, const floating* y,
     const floating* sample_weight, Py_ssize_t n_rows
 ) noexcept nogil:
-    """The sums are taken in order; a loop that does so would not vectorise above."""
+    """Sums in the order of the rows; within logistic_loss they would not vectorise."""
     cdef Sums sums = Sums(0, 0)
     cdef Py_ssize_t i
     for i in range(n_rows):

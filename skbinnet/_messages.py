@@ -27,11 +27,11 @@ def interrupted(settings, epoch):
     )
 
 
-def ended_at_limit(settings, limit):
+def ended_at_limit(settings, scipy_message):
     """The run reached max_iter or max_fun; None if that is how it should end."""
     if not settings.solver.is_stochastic:
         return (
-            f"lbfgs ended before it converged ({limit}). Raise max_iter (it is "
+            f"lbfgs ended before it converged ({scipy_message}). Raise max_iter (it is "
             f"{settings.max_iter}) or max_fun (it is {settings.max_fun}), or bring the "
             "features to a similar scale."
         )
@@ -92,9 +92,7 @@ ENSEMBLES = (
 # 878 that had collapsed without another warning, predicting at random where a linear
 # model did not; on data that had no part in the choice, 91 % of 120. It raised no alarm
 # on 3,548 fits to standardised features, however weak the signal.
-WIDE = (
-    30.0  # root mean square of a feature; any value from 3 to 30 gives the same counts
-)
+WIDE = 30.0  # root mean square of a feature; 3 to 30 give the same counts
 FLAT = 0.9  # share of the rows
 N_CELLS = 4  # two saturated tanh units give four plateaus
 

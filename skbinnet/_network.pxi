@@ -8,7 +8,7 @@ cdef struct Layer:
 
 
 # The work memory for a block of rows holds at most this many numbers (256 KiB of
-# float64), so that it stays in the cache, or as many as params do, if these are more.
+# float64), to stay in the cache, or n_params numbers if that is more.
 cdef Py_ssize_t MAX_WORK = 1 << 15
 
 
@@ -37,6 +37,7 @@ cdef class Network:
         self, layer_sizes, Activation activation, Backprop backprop, double alpha,
         Py_ssize_t max_rows, bint sparse
     ):
+        # Numbers for a row: y and w, X if dense, z, a and delta of each layer.
         cdef Py_ssize_t size, width = 2
         check_fit(len(layer_sizes) > 1 and max_rows > 0)
         for size in layer_sizes:

@@ -164,7 +164,7 @@ def as_rows(X):
 
 
 def make_network(
-    layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False
+    layer_sizes, activation, backprop, alpha=0, max_rows=BLOCK_ROWS, sparse=False
 ):
     """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]
@@ -174,9 +174,7 @@ def make_network(
 def predict_logits(params, layer_sizes, activation, rows):
     """The output z, before the sigmoid, for each row."""
     max_rows = min(BLOCK_ROWS, rows.n_rows)
-    network = make_network(
-        layer_sizes, activation, max_rows=max_rows, sparse=rows.sparse
-    )
+    network = make_network(layer_sizes, activation, "matrix", 0, max_rows, rows.sparse)
     z = np.empty(rows.n_rows, params.dtype)
     refuse_overflow(logits(network, params, rows, z), z.dtype)
     return z
@@ -184,7 +182,8 @@ def predict_logits(params, layer_sizes, activation, rows):
 
 def input_gradients(params, layer_sizes, activation, backprop, rows):
     """dz/dx for each row x."""
-    network = make_network(layer_sizes, activation, backprop, sparse=rows.sparse)
+    max_rows = min(BLOCK_ROWS, rows.n_rows)
+    network = make_network(layer_sizes, activation, backprop, 0, max_rows, rows.sparse)
     gradients = np.empty((rows.n_rows, rows.n_features), params.dtype)
     input_gradient(network, params, rows, gradients)
     refuse_overflow(largest_magnitude(gradients.ravel()), gradients.dtype)

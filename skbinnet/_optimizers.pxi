@@ -45,7 +45,7 @@ cdef cloned momentum_step(
     const floating* grad, floating* restrict velocity, floating* restrict params,
     Py_ssize_t n, floating rate, floating momentum
 ) noexcept nogil:
-    """params += velocity, velocity = momentum velocity - rate grad."""
+    """velocity = momentum velocity - rate grad; params += velocity."""
     cdef Py_ssize_t i
     for i in range(n):
         velocity[i] = momentum * velocity[i] - rate * grad[i]
@@ -56,7 +56,7 @@ cdef cloned nesterov_step(
     const floating* grad, floating* restrict velocity, floating* restrict params,
     Py_ssize_t n, floating rate, floating momentum
 ) noexcept nogil:
-    """params += momentum velocity - rate grad, the velocity as in momentum_step.
+    """The same velocity; params += momentum velocity - rate grad.
 
     Sutskever et al. (2013), where params are the point that looks ahead.
     """
@@ -78,8 +78,8 @@ cdef cloned adam_step(
     """params -= rate mean / (sqrt(square) + epsilon).
 
     mean and square are moving averages of grad and of its square. Kingma and Ba (2015),
-    algorithm 1 in the form at the end of their section 2: rate holds the correction of
-    the bias.
+    algorithm 1 in the form at the end of their section 2: rate includes the correction
+    of the bias, which is bias_correction in _solvers.py.
     """
     cdef floating rest_1 = 1 - beta_1, rest_2 = 1 - beta_2
     cdef Py_ssize_t i

@@ -24,7 +24,7 @@
 #define MOST 512 /* bits of a vector; fewer, for tests of what other processors do */
 #endif
 #define DEPTH 256 /* k is cut into parts, so that a panel of B stays in the cache */
-#define MANY 64   /* of so many rows on it pays to copy a panel of B first */
+#define MANY 64   /* from this many rows of A on it pays to copy a panel of B first */
 
 #define JOIN_(name, real, set) name##_##real##_##set
 #define JOIN(name, real, set) JOIN_(name, real, set)

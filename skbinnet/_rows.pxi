@@ -89,7 +89,7 @@ cdef inline Block dense_block(const void* values, Py_ssize_t n_rows) noexcept no
 
 
 cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
-    """As many rows as the network takes at once, from start on, where they lie."""
+    """The next block: at most max_rows rows from start on, where they lie."""
     cdef const char* values = <const char*> X.values
     cdef const Py_ssize_t* begin = X.indptr
     cdef Py_ssize_t n_rows = min(net.max_rows, X.n_rows - start)
@@ -102,7 +102,7 @@ cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
 cdef Block gather_rows(
     Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_order
 ) noexcept nogil:
-    """As many of the rows that order names as the network takes at once.
+    """The next block: at most max_rows of the rows that order lists.
 
     Dense rows are copied into the work memory.
     """

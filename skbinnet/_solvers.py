@@ -42,7 +42,8 @@ class Schedule:
     rates: Callable  # (settings, state, steps, n_steps) -> the rate of each step
     has_horizon: bool = False  # it is made for max_iter epochs, and ends with them
     has_cuts: bool = False  # a run that does not improve first cuts its rate
-    is_for_adam: bool = True  # else adam keeps its rate, as in MLPClassifier
+    is_for_adam: bool = True  # else adam's rate stays constant, as in MLPClassifier
+    is_in_mlp: bool = True  # MLPClassifier has it; to_sklearn needs to know
 
 
 def constant(settings, state, steps, n_steps):
@@ -63,14 +64,14 @@ def invscaling(settings, state, steps, n_steps):
     return settings.learning_rate_init / np.float64(state.t + 1) ** settings.power_t
 
 
-def adaptive(settings, state, steps, n_steps):
+def adaptive(settings, state, steps=None, n_steps=None):
     """learning_rate_init / 5^n_cuts."""
     return settings.learning_rate_init * 5.0**-state.n_cuts
 
 
 SCHEDULES = {
     "constant": Schedule(constant),
-    "cosine": Schedule(cosine, has_horizon=True),
+    "cosine": Schedule(cosine, has_horizon=True, is_in_mlp=False),
     "invscaling": Schedule(invscaling, is_for_adam=False),
     "adaptive": Schedule(adaptive, has_cuts=True, is_for_adam=False),
 }
@@ -95,11 +96,11 @@ def take_epoch(run):
     """Take a step for each minibatch; return the arguments of run.end_epoch."""
     settings, state = run.settings, run.state
     run.is_within_epoch = True
-    n_batches = -(-len(run.samples.order) // settings.batch_size)
+    n_batches = -(-len(run.samples.training_rows) // settings.batch_size)
     # With an infinite rate the run diverges; an infinite divisor gives a rate of 0.
     with np.errstate(over="ignore"):
         rates = learning_rates(run, n_batches)
-    order = run.samples.order.copy()
+    order = run.samples.training_rows.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
     loss, correct, are_finite = train_epoch(
@@ -195,7 +196,7 @@ def minimise_lbfgs(run):
     if run.n_epochs == 0:  # no iteration was completed
         objective(result.x)
         run.end_epoch(*figures)
-    run.limit = str(result.message)
+    run.scipy_message = str(result.message)
     return Ending.CONVERGED if result.status == 0 else Ending.LIMIT
 
 

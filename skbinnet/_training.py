@@ -22,7 +22,7 @@ from ._network import (
     predict_logits,
     refuse_overflow,
 )
-from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver
+from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver, adaptive
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
 LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
@@ -105,8 +105,10 @@ class State:
     history: dict = field(default_factory=lambda: {"loss": [], "accuracy": []})
     t: int = 0  # rows seen
     n_steps: int = 0  # steps whose gradients the moments average
-    n_no_change: int = 0  # epochs in a row without an improvement
     n_cuts: int = 0  # times that the learning rate was cut
+    n_no_change: int = 0  # epochs in a row without an improvement
+    watched: str = "loss"  # the curve that should have improved
+    first_epoch: int = 0  # in the curves, of these weights: a user may set others
     hold_out_seed: int | None = None
 
     def seed(self):
@@ -121,25 +123,27 @@ class State:
         The checksum tells these params from any that a user sets.
         """
         public = {"params", "history", "t"}
-        kept = {name: value for name, value in vars(self).items() if name not in public}
-        return kept | {"checksum": crc32(self.params)}
+        rest = {name: value for name, value in vars(self).items() if name not in public}
+        return rest | {"checksum": crc32(self.params)}
 
 
-def make_state(settings, params, random_state, kept=None):
+def make_state(settings, params, random_state, saved=None, n_epochs=0):
     """The state of a run that begins at params.
 
-    kept is the result of to_keep after an earlier run. Its moments are used only by the
-    same solver, and only if a user has not changed the weights since.
+    saved is the result of to_keep after n_epochs of earlier runs. If a user has
+    replaced the weights since, its moments and counts do not apply; moments do not
+    apply to another solver either.
     """
     n_moments = settings.solver.optimizer(settings).n_moments
     moments = np.zeros((n_moments, len(params)), params.dtype)
     state = State(params, moments, random_state)
-    if kept:
-        old, checksum = kept["moments"], kept.pop("checksum")
-        is_same_solver = (old.shape, old.dtype) == (moments.shape, moments.dtype)
-        if not (is_same_solver and checksum == crc32(params)):
-            kept |= {"moments": moments, "n_steps": 0}
-        vars(state).update(kept)
+    if saved:
+        old, are_replaced = saved["moments"], saved.pop("checksum") != crc32(params)
+        if are_replaced:
+            saved |= {"n_cuts": 0, "n_no_change": 0, "first_epoch": n_epochs}
+        if are_replaced or (old.shape, old.dtype) != (moments.shape, moments.dtype):
+            saved |= {"moments": moments, "n_steps": 0}
+        vars(state).update(saved)
     return state
 
 
@@ -181,13 +185,13 @@ class Run:
         self.settings, self.state, self.samples = settings, state, samples
         self.validation, self.tasks = validation, tasks
         block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
-        max_rows = min(block, len(samples.order))
+        max_rows = min(block, len(samples.training_rows))
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.optimizer = settings.solver.optimizer(settings)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         self.n_epochs = 0  # completed epochs
         self.is_within_epoch = False  # if so, curves may lack the epoch of the weights
-        self.limit = None  # lbfgs: SciPy's message about the end
+        self.scipy_message = None  # about the end of lbfgs
         self.began = time.perf_counter()
         self.patience = Patience(settings, state, validation)
 
@@ -196,7 +200,7 @@ class Run:
         state, history = self.state, self.state.history
         self.check_sound(are_finite and math.isfinite(loss), self.n_epochs + 1)
         self.n_epochs += 1
-        state.t += len(self.samples.order)
+        state.t += len(self.samples.training_rows)
         for curve in history.values():
             curve.append(math.nan)
         record(history, {"loss": loss, "accuracy": accuracy})
@@ -255,7 +259,7 @@ class Run:
             yield _messages.interrupted(settings, self.n_epochs)
             return
         if ending is Ending.LIMIT:
-            message = _messages.ended_at_limit(settings, self.limit)
+            message = _messages.ended_at_limit(settings, self.scipy_message)
             if message is not None:
                 yield message
         yield from self.learned_nothing()
@@ -264,8 +268,8 @@ class Run:
 
     def learned_nothing(self):
         """Yield a warning if the network predicts little more than the class shares."""
-        rows, y, sample_weight, order = self.samples
-        if len(order) < FEW_ROWS:
+        rows, y, sample_weight, training_rows = self.samples
+        if len(training_rows) < FEW_ROWS:
             return
         share = np.sum(sample_weight * y, dtype=np.float64) / self.total_weight
         entropy = float(entr(share) + entr(1 - share))
@@ -297,11 +301,14 @@ class Patience:
         self.settings, self.state = settings, state
         self.watched = validation if settings.early_stopping else None
         self.best = None  # weights, moments and steps of the best epoch
+        curve = self.watched.scoring.curve if self.watched else "loss"
+        if state.watched != curve:
+            state.watched, state.n_no_change = curve, 0
         self.best_score = self.score_to_beat()
 
     def score_to_beat(self):
-        """The best score so far, if earlier calls have trained these weights."""
-        losses = self.state.history["loss"]
+        """The best score of earlier epochs with these weights, if there are any."""
+        losses = self.state.history["loss"][self.state.first_epoch :]
         if self.watched is None:
             return -min(losses, default=math.inf)
         if not losses:
@@ -341,8 +348,7 @@ class Patience:
 
     def cut_rate(self):
         """Cut the learning rate; return False if it is too small to be cut."""
-        rate = self.settings.learning_rate_init * 5.0**-self.state.n_cuts
-        can_be_cut = rate > LEAST_RATE
+        can_be_cut = adaptive(self.settings, self.state) > LEAST_RATE
         self.state.n_cuts += can_be_cut
         return can_be_cut
 
@@ -355,6 +361,7 @@ def objective(settings, params, samples):
     rows, grad = samples.rows, np.empty_like(params)
     network = settings.network(min(BLOCK_ROWS, rows.n_rows), rows.sparse)
     loss, penalty, _ = loss_and_gradient(network, params, *samples.arrays, grad)
+    # 0 * loss is NaN if the loss is not finite.
     refuse_overflow(largest_magnitude(grad) + 0 * loss, grad.dtype)
     return loss + penalty, grad
 

@@ -22,7 +22,7 @@ def hold_out(samples, validation_fraction, classes, seed):
     """
     (candidates,) = np.nonzero(samples.sample_weight)
     try:
-        _, others = train_test_split(
+        _, held_out = train_test_split(
             candidates,
             test_size=max(2, ceil(validation_fraction * len(candidates))),
             stratify=(samples.y[candidates] == 1).astype(str),
@@ -34,9 +34,9 @@ def hold_out(samples, validation_fraction, classes, seed):
             f"{validation_fraction} of each class (True is {classes[1]}): "
             f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows."
         ) from error
-    others.sort()
-    order = np.setdiff1d(samples.order, others, assume_unique=True)
-    return samples.take(others), samples._replace(order=order)
+    held_out.sort()
+    rest = np.setdiff1d(samples.training_rows, held_out, assume_unique=True)
+    return samples.take(held_out), samples._replace(training_rows=rest)
 
 
 def may_be_encoded(classes):
@@ -87,7 +87,8 @@ class Validation:
         max_rows = min(BLOCK_ROWS, len(samples.y))
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
-        self.may_be_encoded = may_be_encoded(clf.classes_) and np.ptp(samples.y) == 0
+        has_one_class = np.ptp(samples.y) == 0
+        self.may_be_swapped = has_one_class and may_be_encoded(clf.classes_)
         self.score_params = None  # params -> the scorer's value
         if self.scoring.scorer is not None:
             self.score_params = bind_scorer(
@@ -115,7 +116,7 @@ class Validation:
         accuracy, val_accuracy = history["accuracy"][-1], history["val_accuracy"][-1]
         if self.settings.early_stopping and all(map(isnan, history[curve][-n_epochs:])):
             yield _messages.undefined_score(curve)
-        if self.may_be_encoded and val_accuracy < 0.5 < accuracy:
+        if self.may_be_swapped and val_accuracy < 0.5 < accuracy:
             yield _messages.labels_may_be_swapped(val_accuracy)
 
 
