@@ -1,6 +1,7 @@
 """Data with a seed, and the settings of the run."""
 
 import os
+import signal
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's array API checks need it
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -48,6 +49,12 @@ def breast_cancer():
 
 
 @pytest.fixture
+def train(breast_cancer):
+    """X_train and y_train."""
+    return breast_cancer[0], breast_cancer[2]
+
+
+@pytest.fixture
 def Xy():
     """Two overlapping clouds of 60 rows and 5 features; labels 0 and 1."""
     rng = np.random.RandomState(0)
@@ -58,3 +65,21 @@ def Xy():
 @pytest.fixture
 def fitted(Xy):
     return BinaryMLPClassifier(max_iter=5, random_state=0).fit(*Xy)
+
+
+@pytest.fixture
+def X(Xy):
+    return Xy[0]
+
+
+@pytest.fixture
+def y(Xy):
+    return Xy[1]
+
+
+@pytest.fixture
+def default_handler():
+    """Python's own handler of Ctrl-C, even where the tests run in the background."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
