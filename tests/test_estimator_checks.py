@@ -7,8 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skbinnet import BinaryMLPClassifier
 
 WEIGHT_CHECKS = [
-    "check_sample_weight_equivalence_on_dense_data",
-    "check_sample_weight_equivalence_on_sparse_data",
+    f"check_sample_weight_equivalence_on_{form}_data" for form in ("dense", "sparse")
 ]
 
 

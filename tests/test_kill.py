@@ -19,9 +19,7 @@ N_KILLS = 200 if "SKBINNET_LONG" in os.environ else 20
 def example(tmp_path, monkeypatch):
     """The names that the example leaves, with a 50th of its rows."""
     pytest.importorskip("matplotlib")
-    code, n = re.subn(
-        r"= 500_000, 40, 10_000", "= 10_000, 40, 200", EXAMPLE.read_text()
-    )
+    code, n = re.subn("= 500_000, 40, 10_000", "= 10_000, 40, 200", EXAMPLE.read_text())
     assert n == 1
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -41,11 +39,9 @@ def test_a_run_that_is_killed_goes_on_with_the_same_bits(example, tmp_path):
     seconds = time.perf_counter() - began
     expected = joblib.hash(example["whole"])
     rng = np.random.RandomState()  # other moments in every run
-    n_kills = 0
+    fork, n_kills = multiprocessing.get_context("fork"), 0
     while n_kills < N_KILLS or checkpoint.exists():
-        process = multiprocessing.get_context("fork").Process(
-            target=train, args=(checkpoint,)
-        )
+        process = fork.Process(target=train, args=(checkpoint,))
         process.start()
         process.join(rng.uniform(0, seconds / 4))
         process.kill()

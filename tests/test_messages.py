@@ -3,16 +3,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 
-from skbinnet._messages import (
-    mean_and_std,
-    most_in_need_of_scaling,
-    share_on_plateaus,
-)
+from skbinnet._messages import mean_and_std, most_in_need_of_scaling, share_on_plateaus
 
-FORMS = [np.asarray, csr_matrix]
+each_form = pytest.mark.parametrize("form", [np.asarray, csr_matrix])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_form
 def test_the_largest_root_mean_square_is_named(form):
     X = np.random.RandomState(0).normal(size=(50, 4)) * [1, 3, 7, 2]
     text = most_in_need_of_scaling(form(X.astype(np.float32)))
@@ -25,7 +21,7 @@ def test_the_largest_root_mean_square_is_named(form):
     assert f"a mean of {X[:, 1].mean():.3g}, which is far from 0" in text
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_form
 def test_mean_and_standard_deviation_are_exact_and_silent(form):
     rng = np.random.RandomState(0)
     X = np.c_[1e8 + rng.normal(size=50), np.full(50, 5.0), np.zeros(50)]
@@ -44,7 +40,7 @@ def test_double_entries_of_sparse_rows_are_added_up_in_a_copy():
 # ---- a network that collapsed
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_form
 def test_plateaus_count_where_wide_rows_differ(form):
     X = np.random.RandomState(0).normal(size=(100, 3)) * [1, 100, 1]
     z, weight = np.r_[np.zeros(50), np.ones(45), np.linspace(2, 3, 5)], np.ones(100)
