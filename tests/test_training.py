@@ -1,6 +1,7 @@
 import pickle
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -327,7 +328,8 @@ def test_ctrl_c_restores_the_best_weights_where_a_score_is_watched(X, y, ctrl_c)
     assert (clf.coefs_[0] == seen[1]).all()
 
 
-def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(fitted, Xy, ctrl_c):
+def test_a_second_ctrl_c_in_a_run_changes_nothing(fitted, Xy, ctrl_c, monkeypatch):
+    monkeypatch.setattr("skbinnet._training.SECONDS", 0)  # however late it comes
     twice = acts_in_call(2, lambda: (ctrl_c(), ctrl_c()))
     fitted.set_params(scoring=twice, early_stopping=True)
     before = vars(fitted).copy()
@@ -375,3 +377,8 @@ def test_a_handler_that_the_user_set_stays_in_charge(X, y, ctrl_c):
     clf = mlp(max_iter=5, scoring=acts_in_call(2, ctrl_c))
     assert clf.fit(X, y, X_val=X, y_val=y).n_iter_ == 5
     handler.assert_called_once()
+
+
+def test_a_fit_in_another_thread_does_without_the_signal(Xy, default_handler):
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(mlp().fit, *Xy).result().n_iter_ == 30
