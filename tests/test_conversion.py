@@ -155,3 +155,20 @@ def test_only_fitted_mlp_classifiers_for_two_classes_can_be_taken(Xy):
     for mlp in (three, both):
         with pytest.raises(ValueError, match="Only binary classification is supported"):
             BinaryMLPClassifier.from_sklearn(mlp)
+
+
+def test_epochs_without_validation_data_do_not_hide_the_best_score(Xy):
+    X, y = Xy
+    clf = BinaryMLPClassifier(early_stopping=True, scoring="accuracy", random_state=0)
+    clf.partial_fit(X, y, classes=[0, 1])
+    clf.set_params(warm_start=True).fit(X, y, X_val=X, y_val=y)
+    best = clf.to_sklearn().best_validation_score_
+    assert best == clf.best_validation_score_ == np.nanmax(clf.validation_scores_)
+
+
+def test_an_activation_that_mlp_classifier_lacks_is_refused(fitted, monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "softplus", ACTIVATIONS["relu"])
+    constraints = {**BinaryMLPClassifier._parameter_constraints, "activation": [str]}
+    monkeypatch.setattr(BinaryMLPClassifier, "_parameter_constraints", constraints)
+    with pytest.raises(ValueError, match="'activation' parameter of MLPClassifier"):
+        fitted.set_params(activation="softplus").to_sklearn()

@@ -198,6 +198,30 @@ def test_patience_is_counted_across_warm_starts(train):
     assert parts.loss_curve_ == whole.loss_curve_
 
 
+def test_weights_that_a_user_sets_need_not_beat_the_losses_of_the_old_ones(train):
+    params = {"learning_rate": "constant", "n_iter_no_change": 5, "max_iter": 300}
+    clf = mlp((4,), **params, tol=1e-3, warm_start=True).fit(*train)
+    rng = np.random.RandomState(0)
+    clf.coefs_ = [rng.normal(size=W.shape) for W in clf.coefs_]
+    n_old = len(clf.loss_curve_)
+    clf.fit(*train)
+    new = clf.loss_curve_[n_old:]
+    assert new[5] > min(clf.loss_curve_[:n_old])  # the sixth epoch would be the last
+    assert len(new) > 30
+    assert min(new) < 0.5 * new[5]
+
+
+def test_epochs_without_improvement_count_for_one_score_only(train, breast_cancer):
+    _, X_val, _, y_val = breast_cancer
+    clf = mlp(learning_rate="constant", learning_rate_init=1e-9, warm_start=True)
+    for _ in range(11):
+        clf.partial_fit(*train, classes=[0, 1])
+    assert clf._state["n_no_change"] == 10
+    clf.set_params(early_stopping=True, learning_rate_init=0.01, max_iter=5, tol=0)
+    fit_warns("max_iter", clf, *train, X_val=X_val, y_val=y_val)
+    assert clf.n_iter_ == 5
+
+
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])
 def test_a_run_that_learned_nothing_names_the_widest_feature(X, y, form):
     X[:, 3] = 1e5 * np.random.RandomState(0).normal(size=60)
