@@ -25,6 +25,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(UNCONVERGED)
 
 
+def pytest_generate_tests(metafunc):
+    """Run a test with all values of its arguments that its module lists in CASES."""
+    for name, values in getattr(metafunc.module, "CASES", {}).items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, values)
+
+
 @pytest.fixture(autouse=True)
 def global_seed():
     """random_state=None draws from NumPy's global stream."""
