@@ -4,6 +4,9 @@ They are written to be read beside a formula, not to be fast. All take the order
 the rows from outside, so that they can replay a run of the package.
 """
 
+from functools import partial
+from itertools import chain
+
 import numpy as np
 
 
@@ -25,8 +28,7 @@ def notebook_gradients_loop(X, Y, w_1, u_1, w_2, u_2):
     """First exercise: sample by sample, weight by weight, a name for every factor."""
     grads = [np.zeros(part.shape) for part in (w_1, u_1, w_2, u_2)]
     w_grad_1, u_grad_1, w_grad_2, u_grad_2 = grads
-    n = X.shape[1]
-    n_hidden, n_features = w_1.shape
+    (n_hidden, n_features), n = w_1.shape, X.shape[1]
     a, a_z, b = notebook_forward(X, w_1, u_1, w_2, u_2)
     for i in range(n):
         y, b_z, not_b_z = Y[0, i], sigmoid(b[0, i]), sigmoid(-b[0, i])
@@ -50,24 +52,22 @@ def notebook_gradients_matrix(X, Y, w_1, u_1, w_2, u_2):
     a, a_z, b = notebook_forward(X, w_1, u_1, w_2, u_2)
     delta_2 = (sigmoid(b) - Y) / X.shape[1]
     delta_1 = (w_2.T @ delta_2) * (a >= 0)
-    return [
-        delta_1 @ X.T,
-        delta_1.sum(axis=1, keepdims=True),
-        delta_2 @ a_z.T,
-        delta_2.sum(axis=1, keepdims=True),
-    ]
+    u_grad_1, u_grad_2 = delta_1.sum(axis=1)[:, None], delta_2.sum(axis=1)[:, None]
+    return [delta_1 @ X.T, u_grad_1, delta_2 @ a_z.T, u_grad_2]
 
 
-def notebook_fit(gradients, X, y, weights, orders, batch_size=10, lr=0.01):
-    """The notebook's training loop over given orders, from w_1, u_1, w_2, u_2."""
-    weights = [part.copy() for part in weights]
+def minibatches(order):
+    """The order in parts of 10 rows; the last may be smaller."""
+    return np.split(order, range(10, len(order), 10))
+
+
+def notebook_fit(gradients, X, y, weights, orders):
+    """The notebook's training loop; changes w_1, u_1, w_2, u_2 in place."""
     for order in orders:
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
+        for batch in minibatches(order):
             grads = gradients(X[batch].T, y[batch].reshape(1, -1), *weights)
             for part, grad in zip(weights, grads, strict=True):
-                part -= lr * grad
-    return weights
+                part -= 0.01 * grad
 
 
 # ---- any network: rows are samples
@@ -80,83 +80,70 @@ ACTIVATIONS = {
 }
 
 
-def forward(coefs, intercepts, activation, X):
-    """Pre-activations z of every layer, and the inputs a of every layer."""
-    f, _ = ACTIVATIONS[activation]
-    zs, inputs = [], [X]
-    for W, b in zip(coefs, intercepts, strict=True):
-        zs.append(inputs[-1] @ W + b)
-        inputs.append(f(zs[-1]))
-    return zs, inputs[:-1]
-
-
 def losses(y, z):
     """Binary cross-entropy of each row, from its logit."""
     return np.logaddexp(0, z) - y * z
 
 
-def gradients(coefs, intercepts, activation, alpha, X, y, row_weights):
-    """Gradient of sum(row_weights * losses) + alpha / 2 ||W||^2."""
-    _, derivative = ACTIVATIONS[activation]
-    zs, inputs = forward(coefs, intercepts, activation, X)
-    delta = (row_weights * (sigmoid(zs[-1][:, 0]) - y))[:, None]
-    coef_grads, intercept_grads = [], []
-    for layer in reversed(range(len(coefs))):
-        coef_grads.insert(0, inputs[layer].T @ delta + alpha * coefs[layer])
-        intercept_grads.insert(0, delta.sum(axis=0))
-        if layer > 0:
-            delta = (delta @ coefs[layer].T) * derivative(zs[layer - 1])
-    return coef_grads, intercept_grads
+class Network:
+    """Any network, with J = sum(sample_weight losses) / total + alpha / 2 ||W||^2."""
+
+    def __init__(self, coefs, intercepts, activation, alpha):
+        self.coefs, self.intercepts, self.alpha = coefs, intercepts, alpha
+        self.f, self.derivative = ACTIVATIONS[activation]
+
+    def forward(self, X):
+        """Pre-activations z of every layer, and the inputs a of every layer."""
+        zs, inputs = [], [X]
+        for W, b in zip(self.coefs, self.intercepts, strict=True):
+            zs.append(inputs[-1] @ W + b)
+            inputs.append(self.f(zs[-1]))
+        return zs, inputs[:-1]
+
+    def sums(self, X, y, sample_weight):
+        """Weighted sums of the losses and of the correct predictions."""
+        z = self.forward(X)[0][-1][:, 0]
+        return sample_weight @ losses(y, z), sample_weight @ ((z > 0) == y)
+
+    def gradients(self, X, y, sample_weight, total=None):
+        """dJ/dW and dJ/db of every layer; total is by default that of the weights."""
+        zs, inputs = self.forward(X)
+        total = total or sample_weight.sum(dtype=np.float64)
+        delta = (sample_weight / total * (sigmoid(zs[-1][:, 0]) - y))[:, None]
+        coef_grads, intercept_grads = [], []
+        for layer in reversed(range(len(self.coefs))):
+            W = self.coefs[layer]
+            coef_grads.insert(0, inputs[layer].T @ delta + self.alpha * W)
+            intercept_grads.insert(0, delta.sum(axis=0))
+            if layer > 0:
+                delta = (delta @ W.T) * self.derivative(zs[layer - 1])
+        return coef_grads, intercept_grads
+
+    def epoch(self, step, X, y, sample_weight, batches, rates):
+        """Train with one of STEPS and its constants; returns the sums of the epoch."""
+        parts, sums, (take_step, *constants) = [*self.coefs, *self.intercepts], 0, step
+        moments = [np.zeros((2, *part.shape)) for part in parts]
+        for batch, rate in zip(batches, rates, strict=True):
+            samples = X[batch], y[batch], sample_weight[batch]
+            sums += np.array(self.sums(*samples))
+            grads = chain(*self.gradients(*samples, total=len(batch)))
+            for part, grad, part_moments in zip(parts, grads, moments, strict=True):
+                take_step(part, grad, rate, part_moments, *constants)
+        return sums
 
 
-class SGD:
+def sgd(part, grad, rate, moments, momentum=0, nesterov=False):
     """Plain, or with momentum, or with Nesterov's."""
-
-    def __init__(self, momentum=0, nesterov=False):
-        self.momentum, self.nesterov, self.velocities = momentum, nesterov, {}
-
-    def __call__(self, name, part, grad, rate):
-        velocity = self.momentum * self.velocities.get(name, 0) - rate * grad
-        self.velocities[name] = velocity
-        ahead = self.momentum * velocity - rate * grad
-        part += ahead if self.nesterov else velocity
+    velocity = moments[0] = momentum * moments[0] - rate * grad
+    part += momentum * velocity - rate * grad if nesterov else velocity
 
 
-class Adam:
+def adam(part, grad, rate, moments, _, beta_1, beta_2, epsilon):
     """Kingma and Ba (2015); the rate holds the correction of the bias."""
-
-    def __init__(self, _, beta_1, beta_2, epsilon):
-        self.betas, self.epsilon, self.moments = (beta_1, beta_2), epsilon, {}
-
-    def __call__(self, name, part, grad, rate):
-        (beta_1, beta_2), (m, v) = self.betas, self.moments.get(name, (0, 0))
-        m, v = beta_1 * m + (1 - beta_1) * grad, beta_2 * v + (1 - beta_2) * grad**2
-        self.moments[name] = m, v
-        part -= rate * m / (np.sqrt(v) + self.epsilon)
+    moments[0] = beta_1 * moments[0] + (1 - beta_1) * grad
+    moments[1] = beta_2 * moments[1] + (1 - beta_2) * grad**2
+    part -= rate * moments[0] / (np.sqrt(moments[1]) + epsilon)
 
 
-STEPS = {
-    "SGD": SGD,
-    "MOMENTUM": SGD,
-    "NESTEROV": lambda momentum: SGD(momentum, nesterov=True),
-    "ADAM": Adam,
-}
-
-
-def epoch(
-    coefs, intercepts, step, activation, alpha, X, y, sample_weight, batches, rates
-):
-    """One epoch in place; returns weighted sums of loss and of correct predictions."""
-    loss = correct = 0
-    for batch, rate in zip(batches, rates, strict=True):
-        w = sample_weight[batch]
-        z = forward(coefs, intercepts, activation, X[batch])[0][-1][:, 0]
-        loss += w @ losses(y[batch], z)
-        correct += w @ ((z > 0) == y[batch])
-        grads = gradients(
-            coefs, intercepts, activation, alpha, X[batch], y[batch], w / len(batch)
-        )
-        parts = zip([*coefs, *intercepts], grads[0] + grads[1], strict=True)
-        for name, (part, grad) in enumerate(parts):
-            step(name, part, grad, rate)
-    return loss, correct
+nesterov = partial(sgd, nesterov=True)
+STEPS = {"SGD": sgd, "MOMENTUM": sgd, "NESTEROV": nesterov, "ADAM": adam}

@@ -12,58 +12,39 @@ from skbinnet import BinaryMLPClassifier
 from skbinnet._core import shuffle
 from skbinnet._network import init_params, unflatten
 
-NOTEBOOK = {
-    "hidden_layer_sizes": (10,),
-    "batch_size": 10,
-    "learning_rate": "constant",
-    "learning_rate_init": 0.01,
-    "momentum": 0,
-    "alpha": 0,
-    "init": "normal",
-    "random_state": 0,
-    "n_iter_no_change": 1000,
-}
+CASES = {"backprop": ["loop", "matrix"], "max_iter": [1, 6]}
+NOTEBOOK = {"batch_size": 10, "learning_rate": "constant", "learning_rate_init": 0.01}
+NOTEBOOK |= {"hidden_layer_sizes": (10,), "momentum": 0, "alpha": 0}
+NOTEBOOK |= {"n_iter_no_change": 1000, "random_state": 0}
 
 
-def replay(settings, n_features, n_samples):
-    """Initial coefs and intercepts of a run, and its orders."""
-    random_state = np.random.RandomState(settings["random_state"])
-    sizes = [n_features, *settings["hidden_layer_sizes"], 1]
-    params = init_params(sizes, settings["init"], random_state, np.float64)
-    orders = []
-    for _ in range(settings["max_iter"]):
-        orders.append(np.arange(n_samples))
-        shuffle(orders[-1], random_state.random_sample(len(orders[-1])))
-    return *unflatten(params, sizes), orders
+def fit_and_replay(X, y, backprop, **settings):
+    """A fitted estimator; the coefs and intercepts that it began with, its orders."""
+    clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
+    random_state, n_samples = np.random.RandomState(0), X.shape[0]
+    sizes = [X.shape[1], *clf.hidden_layer_sizes, 1]
+    params = init_params(sizes, clf.init, random_state, np.float64)
+    orders = [np.arange(n_samples) for _ in range(clf.max_iter)]
+    for order in orders:
+        shuffle(order, random_state.random_sample(n_samples))
+    return clf, *unflatten(params, sizes), orders
 
 
-def assert_same_weights(actual, expected, rtol):
-    for a, b in zip(actual, expected, strict=True):
-        assert np.abs(a - b).max() < rtol * np.abs(b).max()
+def assert_same_weights(clf, coefs, intercepts):
+    actual = clf.coefs_ + clf.intercepts_
+    for a, b in zip(actual, coefs + intercepts, strict=True):
+        assert np.abs(a - b).max() < 1e-9 * np.abs(b).max()
 
 
 @pytest.mark.unconverged
-@pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_80_epochs_equal_the_notebooks_exercises(breast_cancer, backprop):
     X, _, y, _ = breast_cancer
-    settings = NOTEBOOK | {"max_iter": 80}
-    clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
-
-    coefs, intercepts, orders = replay(settings, X.shape[1], len(X))
-    start = [coefs[0].T, intercepts[0][:, None], coefs[1].T, intercepts[1][:, None]]
+    settings = NOTEBOOK | {"init": "normal", "max_iter": 80}
+    clf, coefs, intercepts, orders = fit_and_replay(X, y, backprop, **settings)
+    views = [coefs[0].T, intercepts[0][:, None], coefs[1].T, intercepts[1][:, None]]
     gradients = getattr(reference, f"notebook_gradients_{backprop}")
-    w_1, u_1, w_2, u_2 = reference.notebook_fit(gradients, X, y, start, orders)
-    assert_same_weights(clf.coefs_, [w_1.T, w_2.T], 1e-9)
-    assert_same_weights(clf.intercepts_, [u_1[:, 0], u_2[:, 0]], 1e-9)
-
-
-def mlp_from(coefs, intercepts, X, y, **settings):
-    """MLPClassifier, trained from these weights."""
-    mlp = MLPClassifier(warm_start=True, **settings)
-    mlp.set_params(max_iter=1).fit(X, y)
-    mlp.coefs_, mlp.intercepts_ = coefs, intercepts
-    mlp.t_, mlp.best_loss_, mlp._no_improvement_count = 0, np.inf, 0
-    return mlp.set_params(max_iter=settings["max_iter"]).fit(X, y)
+    reference.notebook_fit(gradients, X, y, views, orders)
+    assert_same_weights(clf, coefs, intercepts)
 
 
 DESCENTS = {
@@ -79,8 +60,6 @@ DESCENTS = {
 
 @pytest.mark.unconverged
 @pytest.mark.parametrize("form", ["dense", "CSR"])
-@pytest.mark.parametrize("max_iter", [1, 6])
-@pytest.mark.parametrize("backprop", ["loop", "matrix"])
 @pytest.mark.parametrize("descent", DESCENTS)
 def test_epochs_equal_those_of_scikit_learn(
     breast_cancer, descent, backprop, max_iter, form
@@ -88,24 +67,17 @@ def test_epochs_equal_those_of_scikit_learn(
     X, _, y, _ = breast_cancer
     X, y = np.where(X[:450] > 0, X[:450], 0), y[:450]  # 45 full minibatches
     X = csr_matrix(X) if form == "CSR" else X
-    settings = NOTEBOOK | {
-        "solver": "sgd",
-        "hidden_layer_sizes": (10, 5),
-        "max_iter": max_iter,
-        "shuffle": False,
-    }
-    settings |= DESCENTS[descent]
-    del settings["init"]
-    clf = BinaryMLPClassifier(backprop=backprop, **settings | {"alpha": 0.01})
-    clf.fit(X, y)
-
-    initial = settings | {"init": "glorot"}
-    coefs, intercepts, _ = replay(initial, X.shape[1], X.shape[0])
+    settings = NOTEBOOK | {"alpha": 0.01, "max_iter": max_iter, "shuffle": False}
+    settings |= {"hidden_layer_sizes": (10, 5), "solver": "sgd"} | DESCENTS[descent]
+    clf, coefs, intercepts, _ = fit_and_replay(X, y, backprop, **settings)
     # MLPClassifier divides alpha by the rows of the minibatch.
-    mlp = mlp_from(coefs, intercepts, X, y, **settings | {"alpha": 0.1})
-    assert_same_weights(clf.coefs_, mlp.coefs_, 1e-9)
-    assert_same_weights(clf.intercepts_, mlp.intercepts_, 1e-9)
-    assert clf.n_iter_ == mlp.n_iter_ == max_iter
+    mlp = MLPClassifier(warm_start=True, **settings | {"alpha": 0.1, "max_iter": 1})
+    mlp.fit(X, y)
+    mlp.coefs_, mlp.intercepts_ = coefs, intercepts
+    mlp.t_, mlp.best_loss_, mlp._no_improvement_count = 0, np.inf, 0
+    mlp.set_params(max_iter=max_iter).fit(X, y)
+    assert_same_weights(clf, mlp.coefs_, mlp.intercepts_)
+    assert (clf.init, clf.n_iter_, mlp.n_iter_) == ("glorot", max_iter, max_iter)
 
 
 DATA_SETS = {
@@ -113,14 +85,8 @@ DATA_SETS = {
     "iris": lambda: (load_iris().data, load_iris().target == 1),
     "moons": lambda: make_moons(300, noise=0.2, random_state=0),
 }
-LBFGS = {
-    "hidden_layer_sizes": (4,),
-    "activation": "tanh",
-    "solver": "lbfgs",
-    "tol": 1e-7,
-    "max_iter": 5000,
-    "random_state": 0,
-}
+LBFGS = {"hidden_layer_sizes": (4,), "activation": "tanh", "solver": "lbfgs"}
+LBFGS |= {"tol": 1e-7, "max_iter": 5000, "random_state": 0}
 
 
 @pytest.fixture(scope="module", params=DATA_SETS)
@@ -132,7 +98,6 @@ def minimum(request):
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])
-@pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_lbfgs_ends_at_the_loss_of_scikit_learn(minimum, backprop, form):
     X, y, expected = minimum
     clf = BinaryMLPClassifier(alpha=0.02, backprop=backprop, **LBFGS).fit(form(X), y)
@@ -140,14 +105,11 @@ def test_lbfgs_ends_at_the_loss_of_scikit_learn(minimum, backprop, form):
 
 
 @pytest.mark.unconverged
-@pytest.mark.parametrize("backprop", ["loop", "matrix"])
 def test_one_epoch_equals_pytorch(breast_cancer, backprop):
     torch = pytest.importorskip("torch")
     X, _, y, _ = breast_cancer
-    settings = NOTEBOOK | {"max_iter": 1, "momentum": 0.9}
-    clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
-
-    coefs, intercepts, (order,) = replay(settings, X.shape[1], len(X))
+    settings = NOTEBOOK | {"init": "normal", "max_iter": 1, "momentum": 0.9}
+    clf, coefs, intercepts, (order,) = fit_and_replay(X, y, backprop, **settings)
     first, last = torch.nn.Linear(30, 10), torch.nn.Linear(10, 1)
     network = torch.nn.Sequential(first, torch.nn.ReLU(), last).double()
     with torch.no_grad():
@@ -158,13 +120,11 @@ def test_one_epoch_equals_pytorch(breast_cancer, backprop):
         network.parameters(), lr=0.01, momentum=0.9, nesterov=True
     )
     loss = torch.nn.BCEWithLogitsLoss()
-    for start in range(0, len(order), 10):
-        batch = order[start : start + 10]
+    for batch in reference.minibatches(order):
         optimizer.zero_grad()
         z = network(torch.from_numpy(X[batch]))[:, 0]
         loss(z, torch.from_numpy(y[batch].astype(float))).backward()
         optimizer.step()
-    weights = [layer.weight.detach().numpy().T for layer in (first, last)]
-    biases = [layer.bias.detach().numpy() for layer in (first, last)]
-    assert_same_weights(clf.coefs_, weights, 1e-9)
-    assert_same_weights(clf.intercepts_, biases, 1e-9)
+    coefs = [layer.weight.detach().numpy().T for layer in (first, last)]
+    intercepts = [layer.bias.detach().numpy() for layer in (first, last)]
+    assert_same_weights(clf, coefs, intercepts)
