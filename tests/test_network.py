@@ -19,30 +19,26 @@ def test_coefs_and_intercepts_are_views_in_layer_order():
     assert layer_sizes == [2, 2, 1, 1]
 
 
+def draw(init, dtype=np.float64):
+    return init_params(SIZES, init, np.random.RandomState(0), dtype)
+
+
 @pytest.mark.parametrize("init", INITS)
 def test_initial_weights_do_not_depend_on_dtype(init):
-    double, single = (
-        init_params(SIZES, init, np.random.RandomState(0), dtype)
-        for dtype in (np.float64, np.float32)
-    )
+    single = draw(init, np.float32)
     assert single.dtype == np.float32
-    assert_array_equal(double.astype(np.float32), single)
+    assert_array_equal(draw(init).astype(np.float32), single)
 
 
 def test_initial_weights_follow_their_formulas():
-    def first_layer(init):
-        params = init_params(SIZES, init, np.random.RandomState(0), np.float64)
-        coefs, intercepts = unflatten(params, SIZES)
-        return coefs[0], intercepts[0]
-
     bound = np.sqrt(6 / 250)
-    W, b = first_layer("glorot")
+    (W, _), (b, _) = unflatten(draw("glorot"), SIZES)
     assert 0.99 * bound < np.abs(W).max() <= bound
     assert 0.8 * bound < np.abs(b).max() <= bound
-    W, b = first_layer("he")
+    (W, _), (b, _) = unflatten(draw("he"), SIZES)
     assert_allclose(W.std(), np.sqrt(2 / 200), rtol=0.02)
     assert_array_equal(b, 0)
-    W, b = first_layer("normal")
+    (W, _), (b, _) = unflatten(draw("normal"), SIZES)
     assert_allclose(W.std(), 1, rtol=0.02)
     assert_allclose(b.std(), 1, rtol=0.3)
 
