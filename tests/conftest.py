@@ -7,6 +7,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's array API checks
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -67,6 +68,21 @@ def Xy():
     rng = np.random.RandomState(0)
     y = np.arange(60) % 2
     return rng.normal(size=(60, 5)) + 0.7 * y[:, None], y
+
+
+@pytest.fixture
+def X(Xy):
+    return Xy[0]
+
+
+@pytest.fixture
+def y(Xy):
+    return Xy[1]
+
+
+@pytest.fixture
+def frame(X):
+    return pd.DataFrame(X, columns=list("abcde"))
 
 
 @pytest.fixture
