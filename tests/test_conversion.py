@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
@@ -22,114 +21,91 @@ def test_probabilities_are_the_same_both_ways(hidden, activation, dtype, form):
     X = rng.normal(size=(700, 30)).astype(dtype)
     y = rng.randint(2, size=700)
     clf = BinaryMLPClassifier(hidden, activation, max_iter=2, random_state=0)
-    clf.fit(form(X), y)
-    mlp = clf.to_sklearn()
+    mlp = clf.fit(form(X), y).to_sklearn()
     back = BinaryMLPClassifier.from_sklearn(mlp)
     assert type(mlp) is MLPClassifier
     rtol = 1e-12 if dtype == np.float64 else 1e-5
     for n in (1, 2, 7, 699, 700):
-        some = form(X[:n])
-        p = clf.predict_proba(some)
-        assert_allclose(mlp.predict_proba(some), p, rtol=rtol)
-        assert_array_equal(mlp.predict(some), clf.predict(some))
-        assert_array_equal(back.predict_proba(some), p)
+        rows = form(X[:n])
+        p = clf.predict_proba(rows)
+        assert_allclose(mlp.predict_proba(rows), p, rtol=rtol)
+        assert_array_equal(mlp.predict(rows), clf.predict(rows))
+        assert_array_equal(back.predict_proba(rows), p)
 
 
-def test_names_labels_and_attributes_come_along(Xy):
-    X = pd.DataFrame(Xy[0], columns=list("abcde"))
-    y = np.array(["ham", "spam"])[Xy[1]]
-    clf = BinaryMLPClassifier((4,), random_state=0).fit(X, y)
+def test_names_labels_and_attributes_come_along(frame, y):
+    labels = np.array(["ham", "spam"])[y]
+    clf = BinaryMLPClassifier((4,), random_state=0).fit(frame, labels)
     mlp = clf.to_sklearn()
-    reference = MLPClassifier((4,), max_iter=1)
     with pytest.warns(UserWarning, match="Maximum iterations"):
-        reference.fit(X, y)
-    public = {name for name in vars(reference) if name.endswith("_")}
-    assert public <= set(vars(mlp))
+        reference = MLPClassifier((4,), max_iter=1).fit(frame, labels)
+    assert {name for name in vars(reference) if name.endswith("_")} <= set(vars(mlp))
     assert mlp.feature_names_in_.tolist() == list("abcde")
-    assert set(mlp.predict(X)) == {"ham", "spam"}
+    assert set(mlp.predict(frame)) == {"ham", "spam"}
     assert (mlp.n_iter_, mlp.t_, mlp.n_layers_) == (30, 30 * 60, 3)
     assert mlp.loss_curve_ == clf.loss_curve_
     assert mlp.loss_curve_ is not clf.loss_curve_
 
 
 def test_parameters_come_along(Xy):
-    clf = BinaryMLPClassifier(
-        (4,), "tanh", alpha=0.01, batch_size=20, beta_1=0.8, random_state=0
-    ).fit(*Xy)
-    mlp = clf.to_sklearn()
-    assert mlp.alpha == pytest.approx(0.2)
+    params = {"alpha": 0.01, "batch_size": 20, "beta_1": 0.8, "random_state": 0}
+    mlp = BinaryMLPClassifier((4,), "tanh", **params).fit(*Xy).to_sklearn()
     assert (mlp.learning_rate, mlp.learning_rate_init) == ("constant", 0.03)
     assert (mlp.hidden_layer_sizes, mlp.activation, mlp.beta_1) == ((4,), "tanh", 0.8)
-    back = BinaryMLPClassifier.from_sklearn(mlp)
-    assert back.alpha == pytest.approx(0.01)
-    assert back.scoring == "accuracy"
+    assert BinaryMLPClassifier.from_sklearn(mlp).scoring == "accuracy"
     assert clone(mlp).set_params(max_iter=2000).fit(*Xy).score(*Xy) > 0.5
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_fitted_mlp_classifier_becomes_ours_and_trains_on(Xy, solver, early_stopping):
-    X, y = Xy
-    mlp = MLPClassifier(
-        (4,), solver=solver, max_iter=2000, early_stopping=early_stopping,
-        learning_rate_init=0.01, random_state=0,
-    )  # fmt: skip
+def test_fitted_mlp_classifier_becomes_ours_and_trains_on(X, y, solver, early_stopping):
+    stream = np.random.RandomState(0)
+    mlp = MLPClassifier((4,), solver=solver, max_iter=2000, random_state=stream)
+    mlp.set_params(early_stopping=early_stopping, learning_rate_init=0.01)
     clf = BinaryMLPClassifier.from_sklearn(mlp.fit(X, y))
     assert_allclose(clf.predict_proba(X), mlp.predict_proba(X), rtol=1e-12)
     assert_array_equal(clf.decision_function(X) > 0, mlp.predict(X) == 1)
     assert (clf.n_iter_, clf.loss_) == (mlp.n_iter_, mlp.loss_)
     n_rows = 54 if early_stopping else 60  # fewer than MLPClassifier's 200
     assert clf.alpha == (mlp.alpha if solver == "lbfgs" else mlp.alpha / n_rows)
+    # Neither the random stream nor the weights are shared.
+    assert clf.random_state is not stream
     clf.coefs_[0][:] += 1
     assert (clf.coefs_[0] != mlp.coefs_[0]).all()
     clf.coefs_[0][:] -= 1
     if solver != "lbfgs":
-        n_iter = clf.n_iter_
         clf.partial_fit(X, y)
-        assert clf.n_iter_ == n_iter + 1
+        assert clf.n_iter_ == mlp.n_iter_ + 1
         assert len(clf.loss_curve_) == len(mlp.loss_curve_) + 1
     clf.set_params(warm_start=True).fit(X, y)
 
 
-def test_an_own_mlp_classifier_can_train_on(fitted, Xy):
+def test_the_mlp_classifier_can_train_on_alone(fitted, X, y):
     mlp = fitted.to_sklearn()
-    before, ours = mlp.predict_proba(Xy[0]), fitted.predict_proba(Xy[0])
-    for _ in range(2):
-        mlp.partial_fit(*Xy)
-    assert (mlp.predict_proba(Xy[0]) != before).any()
-    assert_array_equal(fitted.predict_proba(Xy[0]), ours)
+    before, ours = mlp.predict_proba(X), fitted.predict_proba(X)
+    mlp.partial_fit(X, y).partial_fit(X, y)
+    assert (mlp.predict_proba(X) != before).any()
+    assert_array_equal(fitted.predict_proba(X), ours)
 
 
 @pytest.mark.unconverged
 @pytest.mark.parametrize(
-    ("settings", "n_rows"),
-    [
-        ({"batch_size": 20}, 20),
-        ({"batch_size": 1000}, 60),
-        ({"batch_size": "auto"}, 60),
-        ({"solver": "lbfgs"}, 60),
-    ],
+    ("batch_size", "solver", "n_rows"),
+    [(20, "sgd", 20), (1000, "sgd", 60), ("auto", "sgd", 60), ("auto", "lbfgs", 60)],
 )
-def test_alpha_means_the_same(Xy, settings, n_rows):
-    clf = BinaryMLPClassifier((4,), alpha=0.01, random_state=0, **settings).fit(*Xy)
-    mlp = clf.to_sklearn()
+def test_alpha_means_the_same(Xy, batch_size, solver, n_rows):
+    clf = BinaryMLPClassifier((4,), solver=solver, alpha=0.01, batch_size=batch_size)
+    mlp = clf.fit(*Xy).to_sklearn()
     assert mlp.alpha == pytest.approx(0.01 * n_rows)
-    back = BinaryMLPClassifier.from_sklearn(mlp)
-    assert back.alpha == pytest.approx(0.01)
+    assert BinaryMLPClassifier.from_sklearn(mlp).alpha == pytest.approx(0.01)
 
 
-def test_own_weights_become_an_mlp_classifier(fitted, Xy):
+def test_given_weights_become_an_mlp_classifier(fitted, X):
     clf = BinaryMLPClassifier((64,))
     clf.coefs_, clf.intercepts_ = fitted.coefs_, fitted.intercepts_
     clf.classes_, clf.n_features_in_ = fitted.classes_, 5
-    p = clf.to_sklearn().predict_proba(Xy[0])
-    assert_allclose(p, fitted.predict_proba(Xy[0]), rtol=1e-12)
-
-
-def test_a_random_stream_is_not_shared(Xy):
-    mlp = MLPClassifier((4,), max_iter=2000, random_state=np.random.RandomState(0))
-    clf = BinaryMLPClassifier.from_sklearn(mlp.fit(*Xy))
-    assert clf.random_state is not mlp.random_state
+    p = clf.to_sklearn().predict_proba(X)
+    assert_allclose(p, fitted.predict_proba(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("scoring", ["loss", "roc_auc", "accuracy"])
@@ -142,17 +118,15 @@ def test_validation_scores_become_accuracies(Xy, scoring):
     assert back.history_["val_accuracy"] == clf.history_["val_accuracy"]
 
 
-def test_only_fitted_mlp_classifiers_for_two_classes_can_be_taken(Xy):
-    X, y = Xy
+def test_only_fitted_mlp_classifiers_for_two_classes_can_be_taken(X, y):
     with pytest.raises(TypeError, match="got LogisticRegression"):
         BinaryMLPClassifier.from_sklearn(LogisticRegression().fit(X, y))
     with pytest.raises(NotFittedError):
         BinaryMLPClassifier.from_sklearn(MLPClassifier())
     with pytest.raises(NotFittedError):
         BinaryMLPClassifier().to_sklearn()
-    three = MLPClassifier((2,), max_iter=2000, tol=0.1).fit(X, np.arange(60) % 3)
-    both = MLPClassifier((2,), max_iter=2000, tol=0.1).fit(X, np.c_[y, 1 - y])
-    for mlp in (three, both):
+    for labels in (np.arange(60) % 3, np.c_[y, 1 - y]):
+        mlp = MLPClassifier((2,), max_iter=2000, tol=0.1).fit(X, labels)
         with pytest.raises(ValueError, match="Only binary classification is supported"):
             BinaryMLPClassifier.from_sklearn(mlp)
 

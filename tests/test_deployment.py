@@ -8,7 +8,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal, assert_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
+from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,22 +17,23 @@ from sklearn.preprocessing import StandardScaler
 from skbinnet import TRUSTED_TYPES, BinaryMLPClassifier
 from skbinnet._network import ACTIVATIONS
 
-PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-KINDS = {
+NAMES = np.array(["ham", "spam"])
+SETTINGS = {
     "momentum": {},
     "adam": {"solver": "adam"},
     "lbfgs": {"solver": "lbfgs", "tol": 0.01, "max_iter": 200},
     "early stopping": {"early_stopping": True, "scoring": "roc_auc"},
     "class weights": {"class_weight": {0: 1, 1: 5}},
     "without a seed": {"random_state": None},
+    "a stream": {"random_state": np.random.RandomState(0)},
     "without an end": {"n_iter_no_change": np.inf},
     "no hidden layer": {"hidden_layer_sizes": ()},
-    "a stream": {},
-    "partial_fit": {},
-    "words": {},
-    "float32": {},
-    "frame": {},
-    "text": {},
+}
+DATA = {
+    "words": lambda X, y: (X, NAMES[y]),
+    "float32": lambda X, y: (X.astype(np.float32), y),
+    "frame": lambda X, y: (pd.DataFrame(X, columns=[*"abcde"]), pd.Series(NAMES[y])),
+    "text": lambda X, y: (texts(y), y),
 }
 
 
@@ -40,26 +42,17 @@ def texts(y):
     return [" ".join(words[label, : 2 + i % 2]) for i, label in enumerate(y)]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*SETTINGS, *DATA, "partial_fit"])
 def case(request, Xy):
     """A fitted Pipeline, and the rows and labels that it was fitted to."""
-    X, y = Xy
-    clf = BinaryMLPClassifier(random_state=0).set_params(**KINDS[request.param])
-    model = make_pipeline(StandardScaler(), clf)
-    if request.param == "partial_fit":
-        clf.partial_fit(model[0].fit_transform(X), y, classes=[0, 1])
+    kind = request.param
+    X, y = DATA[kind](*Xy) if kind in DATA else Xy
+    clf = BinaryMLPClassifier(**{"random_state": 0} | SETTINGS.get(kind, {}))
+    step = TfidfVectorizer() if kind == "text" else StandardScaler()
+    model = make_pipeline(step, clone(clf))  # a clone has its own copy of the stream
+    if kind == "partial_fit":
+        model[1].partial_fit(step.fit_transform(X), y, classes=[0, 1])
         return model, X, y
-    if request.param == "a stream":
-        clf.set_params(random_state=np.random.RandomState(0))
-    if request.param == "words":
-        y = np.array(["ham", "spam"])[y]
-    if request.param == "float32":
-        X = X.astype(np.float32)
-    if request.param == "frame":
-        X = pd.DataFrame(X, columns=list("abcde"))
-        y = pd.Series(y).map({0: "ham", 1: "spam"})
-    if request.param == "text":
-        X, model = texts(y), make_pipeline(TfidfVectorizer(), clf)
     return model.fit(X, y), X, y
 
 
@@ -72,6 +65,7 @@ def model(Xy):
 def assert_equal_models(a, b, X):
     assert_array_equal(a.predict(X), b.predict(X), strict=True)
     assert_array_equal(a.predict_proba(X), b.predict_proba(X), strict=True)
+    assert_equal(a[-1].history_, b[-1].history_)
 
 
 def go_on(model, X, y):
@@ -102,12 +96,8 @@ def test_a_model_from_skops_is_the_same_and_goes_on_the_same(skops_io, case):
     model, X, y = case
     copy = skops_io.loads(skops_io.dumps(model), trusted=TRUSTED_TYPES)
     assert_equal_models(copy, model, X)
-    assert_equal(copy[-1].history_, model[-1].history_)
     assert set(vars(copy[-1])) == set(vars(model[-1]))
-    go_on(copy, X, y)
-    go_on(model, X, y)
-    assert_equal_models(copy, model, X)
-    assert_equal(copy[-1].history_, model[-1].history_)
+    assert_equal_models(go_on(copy, X, y), go_on(model, X, y), X)
 
 
 def test_skops_stores_json_and_plain_arrays(skops_io, case):
@@ -149,32 +139,29 @@ def probabilities_elsewhere(code, paths, X, folder):
     """What the code saves, run by another Python process, and what it prints."""
     np.save(folder / "X.npy", X)
     python = [sys.executable, "-P", "-W", "error", "-c", code]
-    arguments = [*paths, folder / "X.npy", folder / "p.npy"]
-    done = subprocess.run(
-        [*python, *arguments], check=True, stdout=subprocess.PIPE, text=True
-    )
+    command = [*python, *paths, folder / "X.npy", folder / "p.npy"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return np.load(folder / "p.npy"), done.stdout
 
 
-def test_skops_unpickles_nothing_in_another_process(skops_io, model, Xy, tmp_path):
-    skops_io.dump(model, tmp_path / "model.skops")
-    p, printed = probabilities_elsewhere(
-        SKOPS, [tmp_path / "model.skops"], Xy[0], tmp_path
-    )
+def test_skops_unpickles_nothing_in_another_process(skops_io, model, X, tmp_path):
+    path = tmp_path / "model.skops"
+    skops_io.dump(model, path)
+    p, printed = probabilities_elsewhere(SKOPS, [path], X, tmp_path)
     assert printed == "refused\n"
-    assert_array_equal(p, model.predict_proba(Xy[0]))
+    assert_array_equal(p, model.predict_proba(X))
 
 
-def test_pickle_and_joblib_reach_another_process(model, Xy, tmp_path):
-    paths = [tmp_path / f"{protocol}.pkl" for protocol in PROTOCOLS]
+def test_pickle_and_joblib_reach_another_process(model, X, tmp_path):
+    protocols = range(pickle.HIGHEST_PROTOCOL + 1)
+    paths = [tmp_path / f"{protocol}.pkl" for protocol in protocols]
     for protocol, path in enumerate(paths):
         path.write_bytes(pickle.dumps(model, protocol=protocol))
     paths += joblib.dump(model, tmp_path / "plain.joblib")
     paths += joblib.dump(model, tmp_path / "small.joblib", compress=3)
-    all_p, _ = probabilities_elsewhere(PICKLES, paths, Xy[0], tmp_path)
-    assert len(all_p) == len(PROTOCOLS) + 2
-    for p in all_p:
-        assert_array_equal(p, model.predict_proba(Xy[0]))
+    found, _ = probabilities_elsewhere(PICKLES, paths, X, tmp_path)
+    expected = [model.predict_proba(X)] * (len(protocols) + 2)
+    assert_array_equal(found, expected, strict=True)
 
 
 @pytest.mark.parametrize("mmap_mode", [None, "r"])
@@ -189,49 +176,40 @@ def test_a_model_from_joblib_goes_on_the_same(model, Xy, tmp_path, mmap_mode):
 
 
 @pytest.fixture
-def run_onnx():
-    """What onnxruntime makes of rows, from the Pipeline with an MLPClassifier."""
+def check_onnx():
+    """Compare a Pipeline with its copy in ONNX, which has an MLPClassifier."""
     to_onnx = pytest.importorskip("skl2onnx").to_onnx
     runtime = pytest.importorskip("onnxruntime")
 
-    def run(model, X):
+    def check(model, X):
         steps = [*model.steps[:-1], ("mlp", model[-1].to_sklearn())]
         onnx = to_onnx(Pipeline(steps), X[:1], options={"zipmap": False})
-        session = runtime.InferenceSession(
-            onnx.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        return session.run(["label", "probabilities"], {"X": X})
+        on_cpu = {"providers": ["CPUExecutionProvider"]}
+        session = runtime.InferenceSession(onnx.SerializeToString(), **on_cpu)
+        labels, p = session.run(["label", "probabilities"], {"X": X})
+        assert p.dtype == X.dtype
+        atol = 1e-12 if X.dtype == np.float64 else 1e-6
+        assert_allclose(p, model.predict_proba(X), rtol=0, atol=atol)
+        assert labels.tolist() == model.predict(X).tolist()
 
-    return run
+    return check
 
 
 @pytest.mark.unconverged
-@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(), (10,), (64, 32)])
-def test_onnx_gives_the_same_probabilities(
-    run_onnx, Xy, hidden, activation, dtype, atol
-):
-    X, y = (100 + 10 * Xy[0]).astype(dtype), Xy[1]
+def test_onnx_gives_the_same_probabilities(check_onnx, X, y, hidden, activation, dtype):
+    X = (100 + 10 * X).astype(dtype)
     clf = BinaryMLPClassifier(hidden, activation, random_state=0)
-    model = make_pipeline(StandardScaler(), clf).fit(X, y)
-    labels, p = run_onnx(model, X)
-    assert p.dtype == dtype
-    np.testing.assert_allclose(p, model.predict_proba(X), rtol=0, atol=atol)
-    assert_array_equal(labels, model.predict(X))
+    check_onnx(make_pipeline(StandardScaler(), clf).fit(X, y), X)
 
 
 @pytest.mark.parametrize("names", [[False, True], [7, 3], ["ham", "spam"]])
-def test_onnx_gives_the_same_labels(run_onnx, Xy, names):
-    X, y = Xy[0], np.array(names)[Xy[1]]
-    model = make_pipeline(StandardScaler(), BinaryMLPClassifier()).fit(X, y)
-    labels, _ = run_onnx(model, X)
-    assert labels.tolist() == model.predict(X).tolist()
+def test_onnx_gives_the_same_labels(check_onnx, X, y, names):
+    model = make_pipeline(StandardScaler(), BinaryMLPClassifier())
+    check_onnx(model.fit(X, np.array(names)[y]), X)
 
 
-def test_onnx_takes_float32_rows_of_a_float64_model(run_onnx, model, Xy):
-    X = Xy[0].astype(np.float32)
-    labels, p = run_onnx(model, X)
-    assert p.dtype == np.float32
-    np.testing.assert_allclose(p, model.predict_proba(X), rtol=0, atol=1e-6)
-    assert_array_equal(labels, model.predict(X))
+def test_onnx_takes_float32_rows_of_a_float64_model(check_onnx, model, X):
+    check_onnx(model, X.astype(np.float32))

@@ -5,12 +5,7 @@ from pathlib import Path
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from skbinnet import (
-    BinaryMLPClassifier,
-    TrainingCurvesDisplay,
-    _classifier,
-    _display,
-)
+from skbinnet import BinaryMLPClassifier, TrainingCurvesDisplay, _classifier, _display
 
 DOCS = Path(__file__).parent.parent / "examples" / "docs"
 
@@ -18,8 +13,7 @@ DOCS = Path(__file__).parent.parent / "examples" / "docs"
 @pytest.mark.parametrize("module", [_classifier, _display])
 def test_examples_in_docstrings_run(module):
     failed, attempted = doctest.testmod(module)
-    assert attempted > 0
-    assert failed == 0
+    assert failed == 0 < attempted
 
 
 @pytest.mark.parametrize("public", [BinaryMLPClassifier, TrainingCurvesDisplay])
@@ -41,23 +35,17 @@ def test_the_migration_page_lists_every_parameter_and_attribute(fitted):
         name: [repr(theirs[name]) if name in theirs else "", repr(ours[name])]
         for name in ours
     }
-    attributes = {
-        name for row in rows if len(row) == 2 for name in row[0].split("`, `")
-    }
-    assert attributes == {
-        *(name for name in vars(fitted) if name.endswith("_")),
-        "feature_names_in_",
-    }
+    listed = {name for row in rows if len(row) == 2 for name in row[0].split("`, `")}
+    attributes = {name for name in vars(fitted) if name.endswith("_")}
+    assert listed == attributes | {"feature_names_in_"}
 
 
 @pytest.mark.skipif(
     not hasattr(BinaryMLPClassifier, "set_callbacks"), reason="scikit-learn before 1.9"
 )
 def test_the_html_tables_link_every_parameter_and_attribute(fitted):
-    pages, names = zip(
-        *re.findall(r'href="([^"#]*)#:~:text=(\w+),', fitted._repr_html_()),
-        strict=True,
-    )
+    links = re.findall(r'href="([^"#]*)#:~:text=(\w+),', fitted._repr_html_())
+    pages, names = zip(*links, strict=True)
     attributes = {name for name in vars(fitted) if name.endswith("_")}
     assert set(names) == set(fitted.get_params()) | attributes
     assert set(pages) == {fitted._get_doc_link()}
