@@ -164,7 +164,12 @@ def as_rows(X):
 
 
 def make_network(
-    layer_sizes, activation, backprop, alpha=0, max_rows=BLOCK_ROWS, sparse=False
+    layer_sizes,
+    activation,
+    backprop="matrix",
+    alpha=0,
+    max_rows=BLOCK_ROWS,
+    sparse=False,
 ):
     """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]

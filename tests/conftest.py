@@ -91,16 +91,6 @@ def fitted(Xy):
 
 
 @pytest.fixture
-def X(Xy):
-    return Xy[0]
-
-
-@pytest.fixture
-def y(Xy):
-    return Xy[1]
-
-
-@pytest.fixture
 def default_handler():
     """Python's own handler of Ctrl-C, even where the tests run in the background."""
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -87,7 +87,7 @@ def make_problem(
 ):
     """A problem with random numbers; half of X is zero."""
     rng, layer_sizes = np.random.RandomState(len(hidden)), [d, *hidden, 1]
-    n_params = make_network(layer_sizes, "relu").n_params
+    n_params = make_network(layer_sizes, "relu", "matrix").n_params
     params = rng.normal(scale=0.5, size=n_params)
     X = rng.normal(size=(n, d)) * rng.randint(2, size=(n, d))
     y, sample_weight = rng.randint(2, size=n), rng.uniform(0, 3, size=n)

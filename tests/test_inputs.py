@@ -40,7 +40,7 @@ def test_samples_hold_encoded_labels_and_the_product_of_both_weights():
     weighted = samples(weight, class_weight=(10, 1))
     assert_array_equal(weighted.y, [1, 0, 1, 1])
     assert_array_equal(weighted.sample_weight, [1, 20, 3, 4])
-    scale_weights(weighted._replace(order=np.array([0, 1])))
+    scale_weights(weighted._replace(training_rows=np.array([0, 1])))
     assert_array_equal(weight, [1, 2, 3, 4])
 
 
@@ -57,7 +57,7 @@ def test_scaled_weights_have_mean_1_at_every_scale(scale):
 
 
 def test_weights_are_scaled_within_the_rows_to_train_on():
-    some = samples([1, 2, 3, 4])._replace(order=np.array([1, 3]))
+    some = samples([1, 2, 3, 4])._replace(training_rows=np.array([1, 3]))
     assert_allclose(scale_weights(some).sample_weight, [0, 2 / 3, 0, 4 / 3])
 
 

@@ -3,12 +3,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 
 from skbinnet import BinaryMLPClassifier
-from skbinnet._network import flatten
 from skbinnet._solvers import SCHEDULES, Schedule, bias_correction
 
 FORMS = {"dense": np.asarray, "CSR": csr_matrix}
@@ -19,10 +19,6 @@ CASES = {"form": FORMS, "backprop": ["loop", "matrix"], "pickled": [False, True]
 
 def make(*args, **params):
     return BinaryMLPClassifier(*args, random_state=0, **params)
-
-
-def weights(clf):
-    return flatten(clf.coefs_, clf.intercepts_)
 
 
 def test_learning_rates_follow_their_formulas():
