@@ -74,7 +74,7 @@ def test_adam_keeps_its_rate_under_the_schedules_of_sgd(Xy, learning_rate):
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
 def test_lbfgs_does_not_count_epochs_without_improvement(Xy, learning_rate):
     clf = make(solver="lbfgs", learning_rate=learning_rate, max_iter=20, alpha=1e-2)
-    assert clf.set_params(n_iter_no_change=1, tol=1e-3).fit(*Xy).n_iter_ == 20
+    assert clf.set_params(n_iter_no_change=1, tol=5e-3).fit(*Xy).n_iter_ == 20
     # ... nor does it cut a learning rate that it does not have.
     clf.set_params(early_stopping=True, scoring=lambda estimator, X, y: 0.5, tol=1.0)
     assert clf.fit(*Xy).n_iter_ <= 3
