@@ -50,6 +50,10 @@ from ._solvers import HELD, SCHEDULES, SOLVERS
 from ._training import make_settings, make_state, objective, train
 from ._validation import Validation, check_scoring_param, find_scoring
 
+AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
+NOT_NEGATIVE = Interval(Real, 0, np.inf, closed="left")
+POSITIVE = Interval(Real, 0, np.inf, closed="neither")
+
 
 def has_epochs(clf):
     """Whether partial_fit is there."""
@@ -317,28 +321,19 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
+        "hidden_layer_sizes": ["array-like", AT_LEAST_1],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions(set(SOLVERS))],
         "backprop": [StrOptions(set(BACKPROPS))],
-        "alpha": [Interval(Real, 0, np.inf, closed="left")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
+        "alpha": [NOT_NEGATIVE],
+        "batch_size": [StrOptions({"auto"}), AT_LEAST_1],
         "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [
-            StrOptions({"auto"}),
-            Interval(Real, 0, np.inf, closed="neither"),
-        ],
-        "power_t": [Interval(Real, 0, np.inf, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [StrOptions({"auto"}), POSITIVE],
+        "power_t": [NOT_NEGATIVE],
+        "max_iter": [AT_LEAST_1],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, np.inf, closed="left")],
+        "tol": [NOT_NEGATIVE],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -348,12 +343,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "scoring": [str, callable],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "epsilon": [POSITIVE],
+        "n_iter_no_change": [AT_LEAST_1, Options(Real, {np.inf})],
+        "max_fun": [AT_LEAST_1],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "init": [StrOptions(set(INITS))],
     }

@@ -25,7 +25,7 @@ from ._core import (
 
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
-BLOCK_ROWS = 512  # rows that pass through a network together, outside of minibatches
+BLOCK_ROWS = 512  # rows that pass through a network together, if not a minibatch
 MAX_PARAMS = sys.maxsize // 64  # the size of params in bytes then fits an intp
 
 
@@ -164,12 +164,7 @@ def as_rows(X):
 
 
 def make_network(
-    layer_sizes,
-    activation,
-    backprop="matrix",
-    alpha=0,
-    max_rows=BLOCK_ROWS,
-    sparse=False,
+    layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False
 ):
     """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]

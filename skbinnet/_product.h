@@ -16,7 +16,7 @@
 
    This file includes itself, once for each instruction set and type. */
 
-#ifndef REAL
+#ifndef SET
 
 #include <stddef.h>
 
@@ -48,32 +48,17 @@
 #define SET generic
 #define TARGET
 #define BYTES 16
-#define REAL float
 #include "_product.h"
-#define REAL double
-#include "_product.h"
-#undef SET
-#undef TARGET
-#undef BYTES
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #define SET avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define BYTES 32
-#define REAL float
 #include "_product.h"
-#define REAL double
-#include "_product.h"
-#undef SET
-#undef TARGET
-#undef BYTES
 
 #define SET avx512
 #define TARGET __attribute__((target("avx512f,avx2,fma")))
 #define BYTES 64
-#define REAL float
-#include "_product.h"
-#define REAL double
 #include "_product.h"
 
 #define HAS(set) __builtin_cpu_supports(set)
@@ -86,6 +71,16 @@
 
 #define product_float BEST(product_float)
 #define product_double BEST(product_double)
+
+#elif !defined(REAL)
+
+#define REAL float
+#include "_product.h"
+#define REAL double
+#include "_product.h"
+#undef SET
+#undef TARGET
+#undef BYTES
 
 #else
 

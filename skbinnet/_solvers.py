@@ -103,15 +103,9 @@ def take_epoch(run):
     order = run.samples.training_rows.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
+    arrays = state.params, state.moments, *run.samples.arrays, order
     loss, correct, are_finite = train_epoch(
-        run.network,
-        run.optimizer,
-        state.params,
-        state.moments,
-        *run.samples.arrays,
-        order,
-        settings.batch_size,
-        rates,
+        run.network, run.optimizer, *arrays, settings.batch_size, rates
     )
     state.n_steps += n_batches
     return loss / run.total_weight, correct / run.total_weight, are_finite
@@ -216,7 +210,7 @@ class Solver:
 
 
 SOLVERS = {
-    "sgd": Solver(descend, sgd_optimizer, learning_rate_init=0.03, schedules=SCHEDULES),
+    "sgd": Solver(descend, sgd_optimizer, 0.03, SCHEDULES),
     "adam": Solver(
         descend,
         adam_optimizer,

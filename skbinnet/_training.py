@@ -62,14 +62,8 @@ class Settings:
 
     def network(self, max_rows, sparse):
         """A compiled network for blocks of at most max_rows rows."""
-        return make_network(
-            self.layer_sizes,
-            self.activation,
-            self.backprop,
-            self.alpha,
-            max_rows,
-            sparse,
-        )
+        options = self.activation, self.backprop, self.alpha
+        return make_network(self.layer_sizes, *options, max_rows, sparse)
 
 
 CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
