@@ -212,12 +212,10 @@ class Run:
 
     def line(self):
         """The line that verbose prints: Iteration 3  loss 0.2153  0.02 s."""
-        curves = self.state.history.items()
-        return "  ".join(
-            [f"Iteration {len(self.state.history['loss'])}"]
-            + [f"{name} {curve[-1]:.4f}" for name, curve in curves]
-            + [f"{time.perf_counter() - self.began:.2f} s"]
-        )
+        history, seconds = self.state.history, time.perf_counter() - self.began
+        values = [f"{name} {curve[-1]:.4f}" for name, curve in history.items()]
+        number = len(history["loss"])
+        return "  ".join([f"Iteration {number}", *values, f"{seconds:.2f} s"])
 
     def check_sound(self, is_sound, epoch):
         """Raise ValueError if the run has diverged."""
