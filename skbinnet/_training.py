@@ -271,10 +271,8 @@ class Run:
         if last_loss >= entropy and (loss := self.evaluate()) >= entropy:
             yield _messages.learned_nothing(loss, entropy, rows.X)
         elif rows.magnitude > _messages.WIDE:
-            settings = self.settings
-            z = predict_logits(
-                self.state.params, settings.layer_sizes, settings.activation, rows
-            )
+            layers = self.state.params, self.settings.layer_sizes
+            z = predict_logits(*layers, self.settings.activation, rows)
             if share := _messages.share_on_plateaus(z, rows.X, sample_weight):
                 yield _messages.collapsed(share, rows.X)
 

@@ -80,7 +80,7 @@ def test_fitted_mlp_classifier_becomes_ours_and_trains_on(X, y, solver, early_st
     clf.set_params(warm_start=True).fit(X, y)
 
 
-def test_the_mlp_classifier_can_train_on_alone(fitted, X, y):
+def test_training_the_mlp_classifier_does_not_change_ours(fitted, X, y):
     mlp = fitted.to_sklearn()
     before, ours = mlp.predict_proba(X), fitted.predict_proba(X)
     mlp.partial_fit(X, y).partial_fit(X, y)
