@@ -429,15 +429,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @with_callbacks
     def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        X_val=None,
-        y_val=None,
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None,
         sample_weight_val=None,
-    ):
+    ):  # fmt: skip
         """Train the network for at most `max_iter` epochs.
 
         Ctrl-C ends the training after the current epoch with a warning, and keeps the
