@@ -2,10 +2,19 @@
 
 from ._classifier import BinaryMLPClassifier
 from ._display import TrainingCurvesDisplay
+from ._encoding import PiecewiseLinearEncoder
 
 __version__ = "0.1.0"
 
-__all__ = ["TRUSTED_TYPES", "BinaryMLPClassifier", "TrainingCurvesDisplay"]
+__all__ = [
+    "TRUSTED_TYPES",
+    "BinaryMLPClassifier",
+    "PiecewiseLinearEncoder",
+    "TrainingCurvesDisplay",
+]
 
-# What skops has to trust to load a fitted classifier.
-TRUSTED_TYPES = [f"{BinaryMLPClassifier.__module__}.{BinaryMLPClassifier.__qualname__}"]
+# The types that skops has to trust to load fitted estimators.
+TRUSTED_TYPES = [
+    f"{estimator.__module__}.{estimator.__qualname__}"
+    for estimator in (BinaryMLPClassifier, PiecewiseLinearEncoder)
+]

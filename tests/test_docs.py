@@ -5,18 +5,26 @@ from pathlib import Path
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from skbinnet import BinaryMLPClassifier, TrainingCurvesDisplay, _classifier, _display
+from skbinnet import (
+    BinaryMLPClassifier,
+    PiecewiseLinearEncoder,
+    TrainingCurvesDisplay,
+    _classifier,
+    _display,
+    _encoding,
+)
 
+PUBLIC = [BinaryMLPClassifier, PiecewiseLinearEncoder, TrainingCurvesDisplay]
 DOCS = Path(__file__).parent.parent / "examples" / "docs"
 
 
-@pytest.mark.parametrize("module", [_classifier, _display])
+@pytest.mark.parametrize("module", [_classifier, _display, _encoding])
 def test_examples_in_docstrings_run(module):
     failed, attempted = doctest.testmod(module)
     assert failed == 0 < attempted
 
 
-@pytest.mark.parametrize("public", [BinaryMLPClassifier, TrainingCurvesDisplay])
+@pytest.mark.parametrize("public", PUBLIC)
 def test_every_public_name_has_a_docstring(public):
     methods = [getattr(public, m) for m in vars(public) if not m.startswith("_")]
     assert all(item.__doc__ for item in [public, *methods])
