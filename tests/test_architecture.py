@@ -15,7 +15,7 @@ from skbinnet._validation import SCORINGS
 PACKAGE = Path(skbinnet.__file__).parent
 CHAPTERS = list((Path(__file__).parents[1] / "skbinnet").glob("*.p[yx][xi]"))
 KNOW_SKLEARN = ["_validation", "_inputs", "_callbacks", "_conversion", "_classifier"]
-KNOW_SKLEARN += ["_encoding", "_display"]
+KNOW_SKLEARN += ["_encoding", "_table", "_tabular", "_display"]
 LAYERS = ["_core", "_network", "_solvers", "_messages", "_training", *KNOW_SKLEARN]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}

@@ -8,17 +8,20 @@ from sklearn.neural_network import MLPClassifier
 from skbinnet import (
     BinaryMLPClassifier,
     PiecewiseLinearEncoder,
+    TabularMLPClassifier,
     TrainingCurvesDisplay,
     _classifier,
     _display,
     _encoding,
+    _tabular,
 )
 
-PUBLIC = [BinaryMLPClassifier, PiecewiseLinearEncoder, TrainingCurvesDisplay]
+PUBLIC = [BinaryMLPClassifier, PiecewiseLinearEncoder, TabularMLPClassifier]
+PUBLIC += [TrainingCurvesDisplay]
 DOCS = Path(__file__).parent.parent / "examples" / "docs"
 
 
-@pytest.mark.parametrize("module", [_classifier, _display, _encoding])
+@pytest.mark.parametrize("module", [_classifier, _display, _encoding, _tabular])
 def test_examples_in_docstrings_run(module):
     failed, attempted = doctest.testmod(module)
     assert failed == 0 < attempted
