@@ -475,7 +475,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         views = zip(self.view_weights_, self.encoders_, self.estimators_, strict=True)
         for weight, encoder, networks in views:
             A = encode(encoder.transform, table)
-            p = p + weight * np.mean([n.predict_proba(A) for n in networks], axis=0)
+            of_view = [network.predict_proba(A) for network in networks]
+            p = p + weight * np.mean(of_view, axis=0, dtype=np.float64)
         return p / p.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X):
