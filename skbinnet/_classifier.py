@@ -156,7 +156,9 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     warm_start : bool, default=False
         Whether `fit` continues from the last call: from its weights, the state of the
-        solver, the counters and the random stream. A cosine begins anew.
+        solver, the counters and the random stream. A cosine begins anew, and so does
+        the count of epochs without improvement if weights were set since, or if another
+        score is watched.
 
     momentum : float, default=0.9
         Between 0, which is plain gradient descent, and 1. For sgd.
@@ -172,7 +174,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         the same in each warm start on the same data.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out; at least 2 rows are.
+        Share of the rows with a weight to hold out; at least 2 rows are.
 
     scoring : str or callable, default="loss"
         The score to watch on validation data: "loss", where less is better, or a score

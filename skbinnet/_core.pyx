@@ -104,13 +104,15 @@ def are_joined(parts, whole):
     cdef Py_buffer view
     cdef const char* place = NULL
     cdef Py_ssize_t left = 0
-    cdef char kind = 0
+    cdef char kind = 0  # of float32 or float64, native, or 0
     for part in (whole, *parts):
         try:
             PyObject_GetBuffer(part, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
         except (BufferError, ValueError):  # not contiguous
             return False
-        if part is whole:
+        if view.format[1] != 0:  # a byte order stands before the letter
+            kind = 0
+        elif part is whole:
             place, left, kind = <const char*> view.buf, view.len, view.format[0]
         elif view.buf == place and view.format[0] == kind:
             place += view.len

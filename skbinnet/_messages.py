@@ -103,10 +103,14 @@ def share_on_plateaus(z, X, sample_weight):
     if np.hypot(means, stds).max() <= WIDE:
         return 0.0
     share = top_share(z, sample_weight, 1e-4)
+    if share < FLAT:
+        return 0.0
     direction = np.random.RandomState(0).standard_normal(X.shape[1])
+    blocks = range(0, X.shape[0], 10_000)  # which become float64
     with np.errstate(over="ignore", invalid="ignore"):
-        is_varied = top_share(X @ direction, sample_weight, 1e-12) < 0.5
-    return share if share >= FLAT and is_varied else 0.0
+        positions = np.concatenate([X[i : i + 10_000] @ direction for i in blocks])
+        is_varied = top_share(positions, sample_weight, 1e-12) < 0.5
+    return share if is_varied else 0.0
 
 
 def top_share(values, weight, width):

@@ -114,7 +114,8 @@ def as_arrays(parts, name):
 def join(parts):
     """The vector that these arrays are views of, from end to end, or else a copy."""
     params = parts[0].base
-    if type(params) is not np.ndarray or not are_joined(parts, params):
+    is_vector = type(params) is np.ndarray and params.ndim == 1
+    if not is_vector or not are_joined(parts, params):
         params = np.concatenate([part.ravel() for part in parts])
     if params.dtype == np.float32 or params.dtype == np.float64:
         return params

@@ -303,9 +303,11 @@ class Patience:
             return -min(losses, default=math.inf)
         if not losses:
             return -math.inf
-        self.keep_best()
         score = self.watched.score(self.watched.figures(self.state.params))
-        return -math.inf if math.isnan(score) else score
+        if math.isnan(score):
+            return -math.inf
+        self.keep_best()
+        return score
 
     def keep_best(self):
         """Keep a copy of the present weights as the best."""

@@ -32,7 +32,8 @@ def hold_out(samples, validation_fraction, classes, seed):
         raise ValueError(
             "early_stopping=True cannot hold out validation_fraction="
             f"{validation_fraction} of each class (True is {classes[1]}): "
-            f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows."
+            f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows with a "
+            "weight that is not zero."
         ) from error
     held_out.sort()
     rest = np.setdiff1d(samples.training_rows, held_out, assume_unique=True)

@@ -62,3 +62,8 @@ def test_params_are_copied_only_if_the_layers_do_not_lie_in_one_vector():
     assert not is_shared(W, b)  # a number is left over
     W, b = unflatten(vector.astype(">f8"), [2, 2, 2, 1])
     assert not is_shared(W, b)
+    W, b = unflatten(np.array([np.arange(15.0)])[0], [2, 2, 2, 1])
+    assert not is_shared(W, b)  # the array that owns the numbers has two dimensions
+    t = np.arange(1, 8).astype(">f8")  # integers and floats in one vector
+    params, _ = check_layers([t[:6].reshape(6, 1).view(">i8")], [t[6:]], 6)
+    assert_array_equal(params, [*t[:6].view(">i8").astype(float), 7])

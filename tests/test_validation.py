@@ -230,6 +230,17 @@ def test_too_few_rows_to_hold_out_are_an_error(labels):
         mlp(early_stopping=True).fit(np.arange(len(labels))[:, None], labels)
 
 
+def test_a_warm_start_whose_scores_are_undefined_keeps_its_last_weights(X, y):
+    scores = iter([0.5] * 4 + [np.nan] * 100)
+    clf = BinaryMLPClassifier(max_iter=3, early_stopping=True, random_state=0)
+    clf.set_params(scoring=lambda *_: next(scores), warm_start=True)
+    clf.fit(X, y, X_val=X, y_val=y)
+    before = clf.coefs_[0].copy()
+    next(scores)
+    fit_warns("the weights are those of the last", clf, X, y, X_val=X, y_val=y)
+    assert (clf.coefs_[0] != before).all()
+
+
 def test_rows_without_weight_are_not_held_out():
     X, y = make_classification(60, 5, random_state=3)
     for seed in range(20):
