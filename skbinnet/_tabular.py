@@ -385,13 +385,12 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
 
     def _train(self, views, positive, weight):
-        """Train the networks; set them, the weights of the views, and the score."""
-        started = time.perf_counter()
+        """Train the networks, view by view and split by split; mix them."""
         n_networks, n_epochs = self._budget(len(positive))
         random_state = check_random_state(self.random_state)
         n_splits = -(-n_networks // len(views))
         splits = self._hold_out(positive, weight, n_splits, random_state)
-        jobs = []
+        started, jobs = time.perf_counter(), []
         for i, seed in enumerate(random_state.randint(2**31 - 1, size=n_networks)):
             split, view = divmod(i, len(views))
             title = f"Network {i + 1} of {n_networks}" if self.verbose else None
@@ -399,22 +398,22 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
             samples = views[view], positive, weight, *splits[split]
             jobs.append(delayed(fit_network)(network, *samples, title, started))
         fitted = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
-        # A split counts for the mixture if a network of each view has held it out.
-        whole = fitted[: len(fitted) // len(views) * len(views)]
-        likelihoods = np.array(
-            [
-                np.concatenate([p for _, p in whole[view :: len(views)]])
-                for view in range(len(views))
-            ]
-        )
-        held_out = [rows for _, rows in splits[: len(whole) // len(views)]]
-        held_out = np.concatenate(held_out)
-        row_weights = weight[held_out] / weight[held_out].mean()
-        self.estimators_ = [
-            [network for network, _ in fitted[view :: len(views)]]
-            for view in range(len(views))
-        ]
         self.n_iter_ = max(network.n_iter_ for network, _ in fitted)
+        by_view = [fitted[view :: len(views)] for view in range(len(views))]
+        self.estimators_ = [[network for network, _ in one] for one in by_view]
+        self._mix(by_view, splits, weight)
+
+    def _mix(self, by_view, splits, weight):
+        """Set the weights of the views, and the score of the mixture.
+
+        A split counts if a network of each view has held it out.
+        """
+        n_splits = min(map(len, by_view))
+        likelihoods = np.array(
+            [np.concatenate([p for _, p in one[:n_splits]]) for one in by_view]
+        )
+        held_out = np.concatenate([rows for _, rows in splits[:n_splits]])
+        row_weights = weight[held_out] / weight[held_out].mean()
         self.view_weights_ = mixture_weights(likelihoods, row_weights)
         mixed = self.view_weights_ @ likelihoods
         self.validation_score_ = float(np.average(np.log(mixed), weights=row_weights))
