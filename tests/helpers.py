@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skbinnet import BinaryMLPClassifier
 
 
-def mlp(hidden=(64,), **params):
+def mlp(*args, **params):
     """A classifier with seed 0."""
-    return BinaryMLPClassifier(hidden, **{"random_state": 0} | params)
+    return BinaryMLPClassifier(*args, **{"random_state": 0} | params)
 
 
 def weights(clf):

@@ -3,22 +3,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import weights
+from helpers import mlp, weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 
-from skbinnet import BinaryMLPClassifier
 from skbinnet._solvers import SCHEDULES, Schedule, bias_correction
 
 FORMS = {"dense": np.asarray, "CSR": csr_matrix}
 DESCENTS = {"plain": {"momentum": 0}, "momentum": {"nesterovs_momentum": False}}
 DESCENTS |= {"Nesterov": {}, "adam": {"solver": "adam"}}
 CASES = {"form": FORMS, "backprop": ["loop", "matrix"], "pickled": [False, True]}
-
-
-def make(*args, **params):
-    return BinaryMLPClassifier(*args, random_state=0, **params)
 
 
 def test_learning_rates_follow_their_formulas():
@@ -33,7 +28,7 @@ def test_learning_rates_follow_their_formulas():
 
 @pytest.mark.unconverged
 def test_a_rate_that_underflows_is_0_and_one_that_overflows_diverges(Xy):
-    clf = make(learning_rate="invscaling", power_t=1e4, momentum=0, max_iter=1)
+    clf = mlp(learning_rate="invscaling", power_t=1e4, momentum=0, max_iter=1)
     first = clf.fit(*Xy).coefs_[0]
     assert_array_equal(clf.set_params(max_iter=2).fit(*Xy).coefs_[0], first)
     clf.set_params(solver="adam", beta_1=0.999, beta_2=0, learning_rate_init=1e307)
@@ -44,7 +39,7 @@ def test_a_rate_that_underflows_is_0_and_one_that_overflows_diverges(Xy):
 @pytest.mark.unconverged
 def test_tiny_epsilon_does_not_become_0_in_float32(Xy):
     X, y = np.zeros((60, 5), np.float32), Xy[1]  # no gradient for the weights
-    clf = make((), solver="adam", alpha=0, epsilon=1e-300)
+    clf = mlp((), solver="adam", alpha=0, epsilon=1e-300)
     assert np.isfinite(clf.fit(X, y).predict_proba(X)).all()
 
 
@@ -56,7 +51,7 @@ def test_cosine_counts_steps_over_all_epochs(Xy, monkeypatch):
         return 0.1 / (1 + steps)
 
     monkeypatch.setitem(SCHEDULES, "cosine", Schedule(rates, has_horizon=True))
-    make(max_iter=2, batch_size=25).fit(*Xy)
+    mlp(max_iter=2, batch_size=25).fit(*Xy)
     assert seen == [([0, 1, 2], 6), ([3, 4, 5], 6)]
 
 
@@ -64,7 +59,7 @@ def test_cosine_counts_steps_over_all_epochs(Xy, monkeypatch):
 @pytest.mark.parametrize("learning_rate", ["invscaling", "adaptive"])
 def test_adam_keeps_its_rate_under_the_schedules_of_sgd(Xy, learning_rate):
     clf, same = (
-        make(solver="adam", learning_rate=name, max_iter=5, tol=1).fit(*Xy)
+        mlp(solver="adam", learning_rate=name, max_iter=5, tol=1).fit(*Xy)
         for name in (learning_rate, "constant")
     )
     assert_array_equal(weights(clf), weights(same))
@@ -73,7 +68,7 @@ def test_adam_keeps_its_rate_under_the_schedules_of_sgd(Xy, learning_rate):
 @pytest.mark.unconverged
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
 def test_lbfgs_does_not_count_epochs_without_improvement(Xy, learning_rate):
-    clf = make(solver="lbfgs", learning_rate=learning_rate, max_iter=20, alpha=1e-2)
+    clf = mlp(solver="lbfgs", learning_rate=learning_rate, max_iter=20, alpha=1e-2)
     assert clf.set_params(n_iter_no_change=1, tol=5e-3).fit(*Xy).n_iter_ == 20
     # ... nor does it cut a learning rate that it does not have.
     clf.set_params(early_stopping=True, scoring=lambda estimator, X, y: 0.5, tol=1.0)
@@ -101,10 +96,10 @@ def test_fit_warm_start_and_partial_fit_continue_exactly(
     def copy(clf):
         return pickle.loads(pickle.dumps(clf)) if pickled else clf
 
-    whole = make(max_iter=8, **settings).fit(X, y)
-    halves = make(max_iter=4, warm_start=True, **settings).fit(X, y)
+    whole = mlp(max_iter=8, **settings).fit(X, y)
+    halves = mlp(max_iter=4, warm_start=True, **settings).fit(X, y)
     halves = copy(halves).fit(X, y)
-    steps = make(**settings)
+    steps = mlp(**settings)
     for _ in range(8):
         steps = copy(steps).partial_fit(X, y, classes=[0, 1])
     for clf in (halves, steps):
@@ -123,8 +118,8 @@ def test_sparse_equals_dense(Xy, descent, backprop, form):
     X, y = np.maximum(Xy[0], 0), Xy[1]
     settings = {"backprop": backprop, "hidden_layer_sizes": (8, 4), "max_iter": 20}
     settings |= DESCENTS.get(descent, {"solver": "lbfgs"})
-    dense = make(alpha=0.1, **settings).fit(X, y)
-    sparse = make(alpha=0.1, **settings).fit(csr_matrix(X), y)
+    dense = mlp(alpha=0.1, **settings).fit(X, y)
+    sparse = mlp(alpha=0.1, **settings).fit(csr_matrix(X), y)
     difference = np.abs(weights(sparse) - weights(dense)).max()
     assert difference < 1e-9 * np.abs(weights(dense)).max()
     p = dense.predict_proba(X)
@@ -135,8 +130,8 @@ def test_sparse_equals_dense(Xy, descent, backprop, form):
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_float32_is_kept_by_every_solver(Xy, solver, form):
     X, y = FORMS[form](Xy[0].astype(np.float32)), Xy[1]
-    clf = make(solver=solver, max_iter=5).fit(X, y)
-    double = make(solver=solver, max_iter=5).fit(X.astype(np.float64), y)
+    clf = mlp(solver=solver, max_iter=5).fit(X, y)
+    double = mlp(solver=solver, max_iter=5).fit(X.astype(np.float64), y)
     assert {part.dtype.name for part in clf.coefs_ + clf.intercepts_} == {"float32"}
     assert clf._state["moments"].dtype == np.float32
     assert clf.predict_proba(X).dtype == np.float32
@@ -144,7 +139,7 @@ def test_float32_is_kept_by_every_solver(Xy, solver, form):
 
 
 def test_lbfgs_ends_at_a_minimum(Xy):
-    clf = make((3,), "tanh", solver="lbfgs", max_iter=500, alpha=0.01).fit(*Xy)
+    clf = mlp((3,), "tanh", solver="lbfgs", max_iter=500, alpha=0.01).fit(*Xy)
     J, coef_gradients, intercept_gradients = clf.loss_and_gradients(*Xy)
     steepest = max(np.abs(g).max() for g in coef_gradients + intercept_gradients)
     assert steepest < clf.tol
@@ -156,14 +151,14 @@ def test_lbfgs_ends_at_a_minimum(Xy):
 
 @pytest.mark.parametrize("limit", [{"max_iter": 3}, {"max_fun": 4}])
 def test_lbfgs_warns_where_it_ends_before_it_converged(Xy, limit):
-    clf = make(solver="lbfgs", **limit)
+    clf = mlp(solver="lbfgs", **limit)
     with pytest.warns(ConvergenceWarning, match=r"before it converged.*max_fun"):
         clf.fit(*Xy)
     assert 1 <= clf.n_iter_ <= 4
 
 
 def test_lbfgs_stays_at_a_minimum(Xy):
-    clf = make((), solver="lbfgs", warm_start=True).fit(*Xy)
+    clf = mlp((), solver="lbfgs", warm_start=True).fit(*Xy)
     before = weights(clf)
     clf.set_params(tol=0.1).fit(*Xy)
     assert_array_equal(weights(clf), before)
@@ -172,7 +167,7 @@ def test_lbfgs_stays_at_a_minimum(Xy):
 
 
 def test_lbfgs_goes_on_from_its_weights(Xy):
-    clf = make(solver="lbfgs", max_iter=5, warm_start=True)
+    clf = mlp(solver="lbfgs", max_iter=5, warm_start=True)
     losses = []
     for _ in range(2):
         with pytest.warns(ConvergenceWarning, match="before it converged"):
@@ -182,15 +177,15 @@ def test_lbfgs_goes_on_from_its_weights(Xy):
 
 
 def test_partial_fit_is_hidden_for_lbfgs():
-    assert hasattr(make(), "partial_fit")
+    assert hasattr(mlp(), "partial_fit")
     with pytest.raises(AttributeError) as error:
-        make(solver="lbfgs").partial_fit  # noqa: B018
+        mlp(solver="lbfgs").partial_fit  # noqa: B018
     assert 'needs solver="sgd" or "adam"' in str(error.value.__cause__)
 
 
 @pytest.mark.unconverged
 def test_another_solver_begins_with_no_moments(Xy):
-    clf, fresh = (make(max_iter=2, warm_start=True).fit(*Xy) for _ in range(2))
+    clf, fresh = (mlp(max_iter=2, warm_start=True).fit(*Xy) for _ in range(2))
     fresh._state["moments"] = np.zeros((2, fresh._state["moments"].shape[1]))
     fresh._state["n_steps"] = 0
     for each in (clf, fresh):
@@ -201,6 +196,6 @@ def test_another_solver_begins_with_no_moments(Xy):
 @pytest.mark.parametrize(("solver", "rate"), [("sgd", 0.03), ("adam", 0.003)])
 def test_auto_learning_rate_depends_on_the_solver(Xy, solver, rate):
     auto, same = (
-        make(solver=solver, learning_rate_init=init).fit(*Xy) for init in ("auto", rate)
+        mlp(solver=solver, learning_rate_init=init).fit(*Xy) for init in ("auto", rate)
     )
     assert_array_equal(weights(auto), weights(same))
