@@ -284,6 +284,13 @@ def class_weights(class_weight, classes, y, sample_weight):
     return check_weight(weights, 2, "class_weight")
 
 
+def multiply_weights(sample_weight, class_weight, positive, name="sample_weight"):
+    """sample_weight times class_weight for each row, as float64."""
+    weight = check_weight(sample_weight, len(positive), name)
+    weight = weight * class_weight[positive.astype(int)]
+    return check_weight(weight, len(positive), f"{name} times class_weight")
+
+
 def scale_weights(samples):
     """Scale the weights to a mean of 1 over the rows to train on; others get 0."""
     rows = samples.training_rows
@@ -339,8 +346,6 @@ def join(rows, y, sample_weight, classes, class_weight, suffix=""):
     """Samples whose weights are sample_weight times class_weight."""
     positive = encode_labels(y, classes, f"y{suffix}")
     name = f"sample_weight{suffix}"
-    weight = check_weight(sample_weight, len(y), name)
-    weight = weight * class_weight[positive.astype(int)]
-    check_weight(weight, len(y), f"{name} times class_weight")
+    weight = multiply_weights(sample_weight, class_weight, positive, name)
     training_rows = np.arange(len(y), dtype=np.intp)
     return Samples(rows, positive.astype(rows.X.dtype), weight, training_rows)

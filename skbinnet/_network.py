@@ -111,7 +111,7 @@ def as_arrays(parts, name):
     return arrays
 
 
-def join(parts):
+def as_vector(parts):
     """The vector that these arrays are views of, from end to end, or else a copy."""
     params = parts[0].base
     is_vector = type(params) is np.ndarray and params.ndim == 1
@@ -145,7 +145,7 @@ def check_layers(coefs, intercepts, n_features):
             f"(n_out,) for each layer, from {n_features} features to one output, where "
             "n_in is the n_out of the layer before."
         )
-    params = join(parts)
+    params = as_vector(parts)
     if math.isnan(largest_magnitude(params)):
         raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
     return params, layer_sizes

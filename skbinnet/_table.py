@@ -115,7 +115,7 @@ class TableReader:
 
     def __init__(self, columns, categorical_features):
         self.names = [name for name, _ in columns]
-        chosen = choose(self.names, columns, categorical_features)
+        chosen = choose(self.names, categorical_features)
         self.kinds = [
             kind_of(column, is_chosen)
             for (_, column), is_chosen in zip(columns, chosen, strict=True)
@@ -153,23 +153,23 @@ def stack(columns, n_rows, dtype):
 
 def kind_of(column, is_category):
     """What a column holds: "number", "text", "date" or "duration"."""
-    values = read_values(column)
     if is_category or has_category_dtype(column):
         return "text"
+    values = read_values(column)
     if values.dtype.kind in "Mm":
         return "date" if values.dtype.kind == "M" else "duration"
     return "text" if read_numbers(values) is None else "number"
 
 
-def choose(names, columns, categorical_features):
+def choose(names, categorical_features):
     """For each column, whether the parameter says that it is categorical."""
-    if isinstance(categorical_features, str) or categorical_features is None:
-        return [False] * len(columns)
+    if isinstance(categorical_features, str):  # "from_dtype"
+        return [False] * len(names)
     chosen = list(categorical_features)
     if all(isinstance(c, bool | np.bool_) for c in chosen):
-        if len(chosen) != len(columns):
+        if len(chosen) != len(names):
             raise ValueError(
-                f"categorical_features must have {len(columns)} items, a boolean for "
+                f"categorical_features must have {len(names)} items, a boolean for "
                 f"each column, got {len(chosen)}."
             )
         return [bool(c) for c in chosen]
@@ -181,4 +181,4 @@ def choose(names, columns, categorical_features):
             f"categorical_features names {unknown}, but the columns are {names}."
         )
     wanted = {places[c] for c in chosen}
-    return [i in wanted for i in range(len(columns))]
+    return [i in wanted for i in range(len(names))]

@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -22,12 +22,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._classifier import BinaryMLPClassifier, unchanged_on_error
+from ._classifier import (
+    AT_LEAST_1,
+    NOT_NEGATIVE,
+    BinaryMLPClassifier,
+    unchanged_on_error,
+)
 from ._encoding import PiecewiseLinearEncoder
-from ._inputs import check_weight, class_weights, encode_labels, two_classes
+from ._inputs import class_weights, encode_labels, multiply_weights, two_classes
 from ._table import TableReader, columns_of
-
-AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
+from ._validation import draw_hold_outs
 
 # Each choice was made on the fifteen tables of the study, three splits each.
 MANY = 30  # categories; with more, the target's mean for each category is a column too
@@ -245,7 +249,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints = {
         "n_estimators": [AT_LEAST_1],
         "hidden_layer_sizes": ["array-like", AT_LEAST_1],
-        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "alpha": [NOT_NEGATIVE],
         "max_iter": [AT_LEAST_1],
         "n_knots": [Interval(Integral, 2, None, closed="left")],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
@@ -325,14 +329,10 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         columns, y = self._check_table(X, y)
         classes = two_classes(y)
         positive = encode_labels(y, classes, "y")
-        weight = check_weight(sample_weight, len(y), "sample_weight")
-        weight = (
-            weight
-            * class_weights(self.class_weight, classes, y, weight)[positive.astype(int)]
-        )
-        weight = check_weight(weight, len(y), "sample_weight times class_weight")
+        of_classes = class_weights(self.class_weight, classes, y, sample_weight)
+        weight = multiply_weights(sample_weight, of_classes, positive)
         reader = TableReader(columns, self.categorical_features)
-        table = reader.read(columns)
+        numbers, texts = reader.read(columns)
         n_folds = min(5, positive.sum(), len(positive) - positive.sum())
         if n_folds < 2:
             raise ValueError(
@@ -340,7 +340,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
                 f"to train on; {classes[int(positive.sum() == n_folds)]} has "
                 f"{n_folds}."
             )
-        encoders = make_views(*table, self.n_knots, n_folds)[: self.n_estimators]
+        encoders = make_views(numbers, texts, self.n_knots, n_folds)
+        encoders, table = encoders[: self.n_estimators], join_table(numbers, texts)
         views = [encode(e.fit_transform, table, positive) for e in encoders]
         self.classes_, self._reader, self.encoders_ = classes, reader, encoders
         self._set_names(columns)
@@ -428,19 +429,16 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _hold_out(self, positive, weight, n_splits, random_state):
         """Pairs (training rows, held-out rows); the latter have weight."""
-        (candidates,) = np.nonzero(weight)
-        n_held_out = max(2, int(np.ceil(self.validation_fraction * len(candidates))))
-        splitter = StratifiedShuffleSplit(
-            n_splits, test_size=n_held_out, random_state=random_state.randint(2**31 - 1)
-        )
+        seed = random_state.randint(2**31 - 1)
         try:
-            splits = list(splitter.split(candidates, positive[candidates]))
+            held_out = draw_hold_outs(
+                positive, weight, self.validation_fraction, n_splits, seed
+            )
         except ValueError as error:
             raise ValueError(
-                f"Cannot hold out {n_held_out} of {len(candidates)} rows (n_samples) "
-                f"of both classes: {error}"
+                f"Cannot hold out validation_fraction={self.validation_fraction} of "
+                f"{np.count_nonzero(weight)} rows (n_samples) of both classes: {error}"
             ) from error
-        held_out = [np.sort(candidates[rows]) for _, rows in splits]
         every = np.arange(len(positive))
         return [(np.setdiff1d(every, rows), rows) for rows in held_out]
 
@@ -470,7 +468,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimators_")
         columns = columns_of(X)
         self._check_columns(columns)
-        table, p = self._reader.read(columns), 0
+        table, p = join_table(*self._reader.read(columns)), 0
         views = zip(self.view_weights_, self.encoders_, self.estimators_, strict=True)
         for weight, encoder, networks in views:
             A = encode(encoder.transform, table)
@@ -545,4 +543,4 @@ def fit_network(network, A, y, weight, rows, held_out, title, started):
 
 def encode(function, table, *y):
     """What an encoder's fit_transform or transform makes of a table, as float32."""
-    return np.ascontiguousarray(function(join_table(*table), *y), dtype=np.float32)
+    return np.ascontiguousarray(function(table, *y), dtype=np.float32)

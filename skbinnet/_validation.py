@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.metrics import check_scoring, get_scorer
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from . import _messages
 from ._core import evaluate
@@ -15,19 +15,23 @@ from ._network import BLOCK_ROWS, unflatten
 # ---- the rows that are held out
 
 
-def hold_out(samples, validation_fraction, classes, seed):
-    """Split into samples that are held out, stratified by class, and the others.
+def draw_hold_outs(positive, sample_weight, validation_fraction, n_draws, seed):
+    """Draw, several times, the numbers of the rows to hold out, stratified by class.
 
     Rows without weight do not count in a score, and are not held out.
     """
-    (candidates,) = np.nonzero(samples.sample_weight)
+    (candidates,) = np.nonzero(sample_weight)
+    n_rows = max(2, ceil(validation_fraction * len(candidates)))
+    splitter = StratifiedShuffleSplit(n_draws, test_size=n_rows, random_state=seed)
+    splits = splitter.split(candidates, positive[candidates].astype(str))
+    return [np.sort(candidates[held_out]) for _, held_out in splits]
+
+
+def hold_out(samples, validation_fraction, classes, seed):
+    """Split into samples that are held out, and the others."""
+    drawn_from = samples.y == 1, samples.sample_weight
     try:
-        _, held_out = train_test_split(
-            candidates,
-            test_size=max(2, ceil(validation_fraction * len(candidates))),
-            stratify=(samples.y[candidates] == 1).astype(str),
-            random_state=seed,
-        )
+        (held_out,) = draw_hold_outs(*drawn_from, validation_fraction, 1, seed)
     except ValueError as error:
         raise ValueError(
             "early_stopping=True cannot hold out validation_fraction="
@@ -35,7 +39,6 @@ def hold_out(samples, validation_fraction, classes, seed):
             f"{str(error).rstrip('.')}. Give X_val and y_val, or more rows with a "
             "weight that is not zero."
         ) from error
-    held_out.sort()
     rest = np.setdiff1d(samples.training_rows, held_out, assume_unique=True)
     return samples.take(held_out), samples._replace(training_rows=rest)
 
