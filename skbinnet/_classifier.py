@@ -46,7 +46,7 @@ from ._network import (
     predict_logits,
     unflatten,
 )
-from ._solvers import HELD, SCHEDULES, SOLVERS
+from ._solvers import HELD, SCHEDULES, SOLVERS, needs_minibatches
 from ._training import make_settings, make_state, objective, train
 from ._validation import Validation, check_scoring_param, find_scoring
 
@@ -59,10 +59,7 @@ def has_epochs(clf):
     """Whether partial_fit is there."""
     solver = SOLVERS.get(clf.solver) if isinstance(clf.solver, str) else None
     if solver is not None and not solver.is_stochastic:
-        others = [f'"{name}"' for name in SOLVERS if SOLVERS[name].is_stochastic]
-        raise AttributeError(
-            f'partial_fit needs solver={" or ".join(others)}, got "{clf.solver}".'
-        )
+        raise AttributeError(f"partial_fit {needs_minibatches(clf.solver)}")
     return True
 
 
@@ -143,7 +140,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Determines, in this order, the initial weights, the rows that are held out, and
-        the order of the rows in each epoch. Pass an int for reproducible results.
+        the order of the rows and the units that are dropped in each epoch. Pass an int
+        for reproducible results.
 
     tol : float, default=1e-4
         An epoch counts as an improvement if the training loss, or with `early_stopping`
@@ -213,6 +211,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         same distribution. To start from given weights, set `coefs_` and `intercepts_`
         and call `partial_fit`, or `fit` with `warm_start`.
 
+    dropout : float, default=0.0
+        Probability that the output of a hidden unit is set to 0 for a row and an epoch
+        of training; the others are divided by ``1 - dropout`` [6]_. Nothing is dropped
+        in predictions, on validation data, or by `loss_and_gradients` and
+        `input_gradients`, but the training curves are those of the network with
+        dropout, so that they may be worse than the validation curves. For sgd and adam.
+
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
@@ -227,10 +232,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     history_ : dict of list of float
         Curves with one value per epoch, over all calls that continued one another.
         "loss" and "accuracy" are means over the training rows, each row evaluated just
-        before its minibatch's step. With validation data, "val_loss", "val_accuracy"
-        and the score that `scoring` names ("val_roc_auc" for "roc_auc", "val_score" for
-        a function) are taken at the end of the epoch; they are NaN in epochs without
-        validation data. All are weighted, and none includes the penalty.
+        before its minibatch's step, with `dropout`. With validation data, "val_loss",
+        "val_accuracy" and the score that `scoring` names ("val_roc_auc" for "roc_auc",
+        "val_score" for a function) are taken at the end of the epoch; they are NaN in
+        epochs without validation data. All are weighted, and none includes the penalty.
 
     loss_curve_ : list of float
         ``history_["loss"]``.
@@ -307,6 +312,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        feedforward neural networks.
     .. [4] He, Zhang, Ren and Sun (2015), Delving deep into rectifiers.
     .. [5] Bottou (2012), Stochastic gradient descent tricks, section 5.1.
+    .. [6] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout:
+       a simple way to prevent neural networks from overfitting.
 
     Examples
     --------
@@ -350,6 +357,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "max_fun": [AT_LEAST_1],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "init": [StrOptions(set(INITS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
     # Where the HTML representation sends its reader.
@@ -394,6 +402,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         max_fun=15000,
         class_weight=None,
         init="glorot",
+        dropout=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -422,6 +431,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.max_fun = max_fun
         self.class_weight = class_weight
         self.init = init
+        self.dropout = dropout
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

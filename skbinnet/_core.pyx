@@ -12,6 +12,7 @@ of X. Each chapter below holds one noun of these formulas.
 """
 
 from libc.math cimport INFINITY, copysign, fabs, sqrt, sqrtf
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -30,6 +31,7 @@ include "_activations.pxi"
 include "_rows.pxi"
 include "_network.pxi"
 include "_layers.pxi"
+include "_dropout.pxi"
 include "_loss.pxi"
 include "_optimizers.pxi"
 include "_lazy.pxi"
@@ -73,6 +75,7 @@ cdef Sums minibatch_gradient(
         ))
         network_backward(net, params, &rows, work + net.grad, <floating*> NULL)
         start += rows.n_rows
+        net.place += rows.n_rows
     return sums
 
 
@@ -239,10 +242,11 @@ def train_epoch(
     Network net not None, Optimizer optimizer not None, floating[::1] params,
     floating[:, ::1] moments, Rows X not None, const floating[::1] y,
     const floating[::1] sample_weight, const Py_ssize_t[::1] order,
-    Py_ssize_t batch_size, const double[::1] learning_rates
+    Py_ssize_t batch_size, const double[::1] learning_rates, uint64_t seed
 ):
     """Take one step per minibatch of batch_size rows, in the given order.
 
+    The seed is that of the masks of dropout, which no other function applies.
     Updates params and moments. Returns the weighted sums of the losses and of the
     correct predictions, both taken before the step of their minibatch, and whether
     params are finite.
@@ -260,6 +264,7 @@ def train_epoch(
         if lazy and not net.clean:
             memset(grad, 0, net.layers[0].b * sizeof(floating))
         net.clean = lazy
+        net.drops, net.seed, net.place = net.dropout > 0, seed, 0
         for batch in range(learning_rates.shape[0]):
             start = batch * batch_size
             n_rows = min(batch_size, order.shape[0] - start)
@@ -275,6 +280,7 @@ def train_epoch(
                 step(
                     optimizer, grad, &moments[0, 0], &params[0], net.n_params, rate
                 )
+        net.drops = False
         start = 0
         if lazy:  # each weight of the first layer was checked when it was changed
             zero += multiply_out(net, &params[0])

@@ -5,6 +5,7 @@ cdef struct Layer:
     Py_ssize_t n_in, n_out
     Py_ssize_t W, b  # offsets into params and grad
     Py_ssize_t z, a, delta  # offsets into the work memory
+    Py_ssize_t draws  # offset into the draws of dropout
 
 
 # The work memory for a block of rows holds at most this many numbers (256 KiB of
@@ -21,25 +22,29 @@ cdef class Network:
     cdef readonly Py_ssize_t n_features, n_params, max_rows
     cdef Activation activation
     cdef Backprop backprop
-    cdef double alpha
+    cdef double alpha, dropout
     cdef double scale  # W of the first layer is scale times what params hold
     cdef bint sparse
     cdef bint clean  # in the work memory, the gradient of that W is zero
+    cdef bint drops  # hidden units are dropped: only within train_epoch
+    cdef uint64_t seed  # of the masks of dropout
+    cdef Py_ssize_t place  # in the epoch's order, of the first row of the block
     cdef Py_ssize_t n_layers
     cdef Layer* layers
     cdef Py_ssize_t* bounds  # CSR: begin and end of max_rows rows
     cdef double* loss  # of max_rows rows
+    cdef uint32_t* draws  # one for each hidden unit of max_rows rows
     cdef void* work
     # Offsets into the work memory, which begins with a block of dense rows.
     cdef Py_ssize_t y, sample_weight, grad
 
     def __cinit__(
         self, layer_sizes, Activation activation, Backprop backprop, double alpha,
-        Py_ssize_t max_rows, bint sparse
+        Py_ssize_t max_rows, bint sparse, double dropout
     ):
         # Numbers for a row: y and w, X if dense, z, a and delta of each layer.
         cdef Py_ssize_t size, width = 2
-        check_fit(len(layer_sizes) > 1 and max_rows > 0)
+        check_fit(len(layer_sizes) > 1 and max_rows > 0 and 0 <= dropout < 1)
         for size in layer_sizes:
             check_fit(size > 0)
             width += 3 * size
@@ -47,10 +52,10 @@ cdef class Network:
         self.n_features = layer_sizes[0]
         self.activation = activation
         self.backprop = backprop
-        self.alpha = alpha
+        self.alpha, self.dropout = alpha, dropout
         self.scale = 1
         self.sparse = sparse
-        self.clean = False
+        self.clean = self.drops = False
         self.n_layers = len(layer_sizes) - 1
         self.layers = <Layer*> malloc(self.n_layers * sizeof(Layer))
         if self.layers == NULL:
@@ -60,13 +65,17 @@ cdef class Network:
         self.bounds = <Py_ssize_t*> malloc(2 * self.max_rows * sizeof(Py_ssize_t))
         self.loss = <double*> malloc(self.max_rows * sizeof(double))
         self.work = malloc(self.lay_out_work() * sizeof(double))
+        self.draws = <uint32_t*> malloc(self.lay_out_draws() * sizeof(uint32_t))
         if self.bounds == NULL or self.loss == NULL or self.work == NULL:
+            raise MemoryError
+        if self.draws == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.layers)
         free(self.bounds)
         free(self.loss)
+        free(self.draws)
         free(self.work)
 
     cdef int lay_out_params(self, layer_sizes) except -1:
@@ -97,6 +106,18 @@ cdef class Network:
             end = layer.delta + self.max_rows * layer.n_out
         return end
 
+    cdef Py_ssize_t lay_out_draws(self):
+        """Return the number of draws to keep, at least 1."""
+        cdef Py_ssize_t i, end = 0
+        cdef Layer* layer
+        if self.dropout > 0:
+            for i in range(self.n_layers - 1):
+                layer = &self.layers[i]
+                layer.draws = end
+                # Words are drawn whole: one draw at either end may be another row's.
+                end += self.max_rows * layer.n_out + 2
+        return max(1, end)
+
 
 cdef void network_forward(
     Network net, const floating* params, const Block* X
@@ -110,9 +131,20 @@ cdef void network_forward(
         activation_forward(
             net.activation, work + layer.z, work + layer.a, X.n_rows * layer.n_out
         )
-        a = dense_block(work + layer.a, X.n_rows)
+        if net.drops:
+            dropout_forward(
+                net, layer, work + layer.a, work + layer.delta, X.n_rows
+            )
+        a = hidden_output(net, layer, work, X.n_rows)
         layer += 1
         layer_forward(net, layer, params, &a)
+
+
+cdef inline Block hidden_output(
+    Network net, const Layer* layer, const floating* work, Py_ssize_t n_rows
+) noexcept nogil:
+    """a; or a' with dropout, which lies where delta will be, until that is known."""
+    return dense_block(work + (layer.delta if net.drops else layer.a), n_rows)
 
 
 cdef void network_backward(
@@ -131,9 +163,11 @@ cdef void network_backward(
     for i in range(net.n_layers - 1, 0, -1):
         layer, below = &net.layers[i], &net.layers[i - 1]
         if grad != NULL:
-            a = dense_block(work + below.a, X.n_rows)
+            a = hidden_output(net, below, work, X.n_rows)
             layer_gradient(net, layer, &a, grad)
         layer_backward(net, layer, params, X.n_rows, work + below.delta)
+        if net.drops:
+            dropout_backward(net, below, work + below.delta, X.n_rows)
         activation_backward(
             net.activation, work + below.z, work + below.a, work + below.delta,
             X.n_rows * below.n_out,

@@ -165,11 +165,13 @@ def as_rows(X):
 
 
 def make_network(
-    layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False
-):
+    layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False,
+    dropout=0.0,
+):  # fmt: skip
     """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]
-    return Network(layer_sizes, activation, backprop, alpha, max_rows, sparse)
+    options = activation, backprop, alpha, max_rows, sparse, dropout
+    return Network(layer_sizes, *options)
 
 
 def predict_logits(params, layer_sizes, activation, rows):

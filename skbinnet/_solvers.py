@@ -103,9 +103,12 @@ def take_epoch(run):
     order = run.samples.training_rows.copy()
     if settings.shuffle:
         shuffle(order, state.random_state.random_sample(len(order)))
+    seed = 0
+    if settings.dropout > 0:
+        seed = state.random_state.randint(2**64, dtype=np.uint64)
     arrays = state.params, state.moments, *run.samples.arrays, order
     loss, correct, are_finite = train_epoch(
-        run.network, run.optimizer, *arrays, settings.batch_size, rates
+        run.network, run.optimizer, *arrays, settings.batch_size, rates, seed
     )
     state.n_steps += n_batches
     return loss / run.total_weight, correct / run.total_weight, are_finite
@@ -229,3 +232,9 @@ SOLVERS = {
         is_stochastic=False,
     ),
 }
+
+
+def needs_minibatches(name):
+    """Which solvers have minibatches, for an error about one that has none."""
+    others = [f'"{other}"' for other in SOLVERS if SOLVERS[other].is_stochastic]
+    return f'needs solver={" or ".join(others)}, got "{name}".'

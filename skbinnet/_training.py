@@ -22,7 +22,15 @@ from ._network import (
     predict_logits,
     refuse_overflow,
 )
-from ._solvers import LEAST_RATE, SOLVERS, Ending, Schedule, Solver, adaptive
+from ._solvers import (
+    LEAST_RATE,
+    SOLVERS,
+    Ending,
+    Schedule,
+    Solver,
+    adaptive,
+    needs_minibatches,
+)
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
 LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
@@ -45,6 +53,7 @@ class Settings:
     beta_2: float
     epsilon: float
     alpha: float
+    dropout: float
     batch_size: int
     shuffle: bool
     max_iter: int
@@ -62,8 +71,8 @@ class Settings:
 
     def network(self, max_rows, sparse):
         """A compiled network for blocks of at most max_rows rows."""
-        options = self.activation, self.backprop, self.alpha
-        return make_network(self.layer_sizes, *options, max_rows, sparse)
+        options = self.activation, self.backprop, self.alpha, max_rows, sparse
+        return make_network(self.layer_sizes, *options, self.dropout)
 
 
 CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
@@ -84,6 +93,8 @@ def make_settings(params, layer_sizes, samples):
         except OverflowError as error:
             raise ValueError(f"{option.name} is too large: {error}.") from error
     values["batch_size"] = min(values["batch_size"], samples.rows.n_rows)
+    if values["dropout"] > 0 and not solver.is_stochastic:
+        raise ValueError(f"dropout > 0 {needs_minibatches(params['solver'])}")
     # adam divides by epsilon if a gradient is 0.
     values["epsilon"] = max(values["epsilon"], float(np.finfo(samples.y.dtype).tiny))
     return Settings(**values)

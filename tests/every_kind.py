@@ -26,22 +26,25 @@ def wide_csr(X):
 FORMS = {"dense": np.asarray, "narrow CSR": csr_matrix, "wide CSR": wide_csr}
 DTYPES, BACKPROPS, LAYERS = ["f4", "f8"], ["loop", "matrix"], [(), (7, 3)]
 SOLVERS = [("sgd", 0.9), ("sgd", 0), ("adam", 0.9), ("lbfgs", 0.9)]  # and momentum
-OTHERS = ["identity", "logistic", "tanh"]
+OTHERS, DROPOUT = ["identity", "logistic", "tanh"], [0.5]
 KINDS = [
     *product(DTYPES, FORMS, SOLVERS, BACKPROPS, LAYERS, ["relu"]),
     *product(DTYPES, ["dense"], SOLVERS[:1], BACKPROPS, LAYERS[1:], OTHERS),
+    *product(DTYPES, FORMS, SOLVERS[1:2], BACKPROPS, LAYERS[1:], ["relu"], DROPOUT),
 ]
 MOST_KIB = 512  # of growth; an array that each fit leaves would be 1,000
 
 
-def use(dtype, form, solver_and_momentum, backprop, layers, activation):
+def use(
+    dtype, form, solver_and_momentum, backprop, layers, activation, dropout=0.0
+):  # fmt: skip
     """Fit with and without early stopping, predict, look inside, go on, fail."""
     rng = np.random.RandomState(0)
     X = rng.normal(size=(53, 13)) * rng.randint(2, size=(53, 13))
     X, y = FORMS[form](X.astype(dtype)), rng.randint(2, size=53)
     solver, momentum = solver_and_momentum
     params = {"backprop": backprop, "batch_size": 10, "max_iter": 2, "random_state": 0}
-    params |= {"solver": solver, "momentum": momentum}
+    params |= {"solver": solver, "momentum": momentum, "dropout": dropout}
     clf = BinaryMLPClassifier(layers, activation, **params).fit(X, y)
     clf.set_params(early_stopping=True).fit(X, y)
     clf.predict_proba(X)

@@ -85,29 +85,57 @@ def losses(y, z):
     return np.logaddexp(0, z) - y * z
 
 
+def splitmix64(seed, first, n_words):
+    """Words of SplitMix64 (Steele, Lea and Flood, 2014), from word number first on."""
+    word = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * np.arange(
+        first + 1, first + n_words + 1, dtype=np.uint64
+    )
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+def draw_masks(seed, dropout, n_rows, hidden):
+    """0 or 1 / (1 - dropout) for the rows of an epoch and the units of each layer."""
+    masks = []
+    for layer, n_units in enumerate(hidden):
+        n_draws = n_rows * n_units
+        draws = splitmix64(seed, layer << 48, -(-n_draws // 2)).view(np.uint32)
+        is_dropped = draws[:n_draws].reshape(n_rows, n_units) < int(2**32 * dropout)
+        masks.append(np.where(is_dropped, 0, 1 / (1 - dropout)))
+    return masks
+
+
 class Network:
     """Any network, with J = sum(sample_weight losses) / total + alpha / 2 ||W||^2."""
 
     def __init__(self, coefs, intercepts, activation, alpha):
         self.coefs, self.intercepts, self.alpha = coefs, intercepts, alpha
         self.f, self.derivative = ACTIVATIONS[activation]
+        self.no_masks = [1] * (len(coefs) - 1)
 
-    def forward(self, X):
-        """Pre-activations z of every layer, and the inputs a of every layer."""
+    def forward(self, X, masks=None):
+        """Pre-activations z of every layer, and the inputs a of every layer.
+
+        masks, if given, multiply the a of each hidden layer.
+        """
         zs, inputs = [], [X]
-        for W, b in zip(self.coefs, self.intercepts, strict=True):
+        for W, b, mask in zip(
+            self.coefs, self.intercepts, [*(masks or self.no_masks), 1], strict=True
+        ):
             zs.append(inputs[-1] @ W + b)
-            inputs.append(self.f(zs[-1]))
+            inputs.append(self.f(zs[-1]) * mask)
         return zs, inputs[:-1]
 
-    def sums(self, X, y, sample_weight):
+    def sums(self, X, y, sample_weight, masks=None):
         """Weighted sums of the losses and of the correct predictions."""
-        z = self.forward(X)[0][-1][:, 0]
+        z = self.forward(X, masks)[0][-1][:, 0]
         return sample_weight @ losses(y, z), sample_weight @ ((z > 0) == y)
 
-    def gradients(self, X, y, sample_weight, total=None):
+    def gradients(self, X, y, sample_weight, masks=None, total=None):
         """dJ/dW and dJ/db of every layer; total is by default that of the weights."""
-        zs, inputs = self.forward(X)
+        zs, inputs = self.forward(X, masks)
+        masks = masks or self.no_masks
         total = total or sample_weight.sum(dtype=np.float64)
         delta = (sample_weight / total * (sigmoid(zs[-1][:, 0]) - y))[:, None]
         coef_grads, intercept_grads = [], []
@@ -116,15 +144,21 @@ class Network:
             coef_grads.insert(0, inputs[layer].T @ delta + self.alpha * W)
             intercept_grads.insert(0, delta.sum(axis=0))
             if layer > 0:
-                delta = (delta @ W.T) * self.derivative(zs[layer - 1])
+                slope = self.derivative(zs[layer - 1])
+                delta = (delta @ W.T) * masks[layer - 1] * slope
         return coef_grads, intercept_grads
 
-    def epoch(self, step, X, y, sample_weight, batches, rates):
-        """Train with one of STEPS and its constants; returns the sums of the epoch."""
+    def epoch(self, step, X, y, sample_weight, batches, rates, masks=()):
+        """Train with one of STEPS and its constants; returns the sums of the epoch.
+
+        masks, if given, are those of draw_masks; their rows follow the batches.
+        """
         parts, sums, (take_step, *constants) = [*self.coefs, *self.intercepts], 0, step
         moments = [np.zeros((2, *part.shape)) for part in parts]
-        for batch, rate in zip(batches, rates, strict=True):
-            samples = X[batch], y[batch], sample_weight[batch]
+        ends = np.cumsum([len(batch) for batch in batches])
+        for batch, rate, end in zip(batches, rates, ends, strict=True):
+            of_batch = [mask[end - len(batch) : end] for mask in masks]
+            samples = X[batch], y[batch], sample_weight[batch], of_batch
             sums += np.array(self.sums(*samples))
             grads = chain(*self.gradients(*samples, total=len(batch)))
             for part, grad, part_moments in zip(parts, grads, moments, strict=True):

@@ -28,13 +28,14 @@ class Problem:
     def __init__(
         self, layer_sizes, params, X, y=1, sample_weight=1, dtype=np.float64,
         activation="relu", backprop="matrix", form="dense", alpha=0.0, max_rows=512,
+        dropout=0.0,
     ):  # fmt: skip
         self.layer_sizes, self.activation, self.alpha = layer_sizes, activation, alpha
         self.params, self.form = np.array(params, dtype), form
         self.X, self.y = np.array(X, dtype), np.full(len(X), y, dtype)
         self.sample_weight = np.full(len(X), sample_weight, dtype)
         self.network = make_network(
-            layer_sizes, activation, backprop, alpha, max_rows, sparse=form != "dense"
+            layer_sizes, activation, backprop, alpha, max_rows, form != "dense", dropout
         )
 
     @property
@@ -65,7 +66,9 @@ class Problem:
         layers = self.params, self.layer_sizes, self.activation
         return _network.predict_logits(*layers, as_rows(self.X))
 
-    def train(self, method="SGD", rule=None, order=None, batch_size=10, rates=0.1):
+    def train(
+        self, method="SGD", rule=None, order=None, batch_size=10, rates=0.1, seed=0
+    ):
         """Train params for one epoch, in place; the moments are new."""
         optimizer = _core.Optimizer(_core.Method[method], *(rule or RULES[method]))
         shape = optimizer.n_moments, len(self.params)
@@ -73,7 +76,7 @@ class Problem:
         order = np.arange(len(self.X)) if order is None else order
         rates = np.full(-(-len(order) // batch_size), rates)
         state = self.network, optimizer, self.params, self.moments
-        return _core.train_epoch(*state, *self.samples, order, batch_size, rates)
+        return _core.train_epoch(*state, *self.samples, order, batch_size, rates, seed)
 
     def in_numpy(self):
         """The same network as a NumPy reference, in double, and its samples."""
@@ -159,29 +162,116 @@ def test_evaluation_equals_the_numpy_reference(hidden, backprop, form):
     assert_allclose(problem.evaluate(), exact.sums(*samples), rtol=1e-12)
 
 
-def test_epoch_equals_the_numpy_reference(hidden, backprop, method, form):
-    problem = make_problem(hidden, "tanh", backprop, form, alpha=0.1, max_rows=7)
+@pytest.mark.parametrize("dropout", [0, 0.3])
+def test_epoch_equals_the_numpy_reference(hidden, backprop, method, form, dropout):
+    options = {"alpha": 0.1, "max_rows": 7, "dropout": dropout}
+    problem = make_problem(hidden, "tanh", backprop, form, **options)
     order, rates = np.random.RandomState(1).permutation(23), [0.1, 0.2, 0.3]
     (exact, samples), batches = problem.in_numpy(), reference.minibatches(order)
     step = reference.STEPS[method], *RULES[method]
-    expected_sums = exact.epoch(step, *samples, batches, rates)
-    *sums, is_finite = problem.train(method, order=order, rates=rates)
+    masks = draw_masks(problem, dropout, seed=3)
+    expected_sums = exact.epoch(step, *samples, batches, rates, masks)
+    *sums, is_finite = problem.train(method, order=order, rates=rates, seed=3)
     assert_allclose(problem.params, flatten(exact.coefs, exact.intercepts), rtol=1e-11)
     assert_allclose(sums, expected_sums, rtol=1e-12)
     assert is_finite
 
 
+def take_step(problem, seed, rate):
+    """Take one step of plain SGD with all rows; returns the loss before it."""
+    n = len(problem.X)
+    loss, *_ = problem.train(batch_size=n, rates=float(rate), seed=seed)
+    return loss / n
+
+
+def draw_masks(problem, dropout, seed):
+    """The masks that the reference draws for an epoch of all rows."""
+    hidden = problem.layer_sizes[1:-1]
+    return reference.draw_masks(seed, dropout, len(problem.X), hidden)
+
+
+def test_the_reference_draws_the_published_words_of_splitmix64():
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert reference.splitmix64(1234567, 0, 3).tolist() == published
+
+
+@pytest.mark.parametrize("dropout", [1e-12, 0.1, 0.5, 0.9, 1 - 1e-12])
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_share_of_dropped_units_is_dropout(seed, dropout, dtype):
+    # With a = 1 and z = 0 for every unit, dL/dW of the output layer is -m / 2.
+    params = [0] * 999 + [1] * 999 + [0] * 1000
+    problem = Problem([1, 999, 1], params, [[0]], dtype=dtype, dropout=dropout)
+    found = []
+    for epoch in range(50):
+        problem.params[:] = params
+        take_step(problem, (seed + epoch) % 2**64, rate=2)
+        found.append(problem.params[-1000:-1].copy())
+        (mask,) = draw_masks(problem, dropout, (seed + epoch) % 2**64)
+        assert_array_equal(found[-1], mask[0].astype(dtype))
+    n, share = np.size(found), np.mean(np.array(found) == 0)
+    assert abs(share - dropout) <= 5 * np.sqrt(dropout * (1 - dropout) / n)
+
+
+def test_gradient_with_dropout_matches_finite_differences(hidden, activation, backprop):
+    problem = make_problem(hidden, activation, backprop, dropout=0.4)
+    problem.sample_weight[:] = 1
+    params, where = problem.params, range(len(problem.params))
+
+    def loss():  # the masks are those of the seed
+        return take_step(problem, seed=5, rate=0)
+
+    numeric = [central_difference(loss, params, i) for i in where]
+    before = params.copy()
+    take_step(problem, seed=5, rate=1)
+    grad = before - params
+    assert np.linalg.norm(grad - numeric) < 1e-6 * np.linalg.norm(numeric)
+
+
+def test_gradient_with_dropout_equals_the_numpy_reference(
+    hidden, activation, backprop, form
+):
+    options = {"alpha": 0.1, "dropout": 0.4, "max_rows": 7}
+    problem = make_problem(hidden, activation, backprop, form, **options)
+    (exact, samples), before = problem.in_numpy(), problem.params.copy()
+    take_step(problem, seed=5, rate=1)
+    masks = draw_masks(problem, 0.4, seed=5)
+    expected = flatten(*exact.gradients(*samples, masks, total=23))
+    assert_allclose(before - problem.params, expected, rtol=1e-11, atol=1e-14)
+
+
+def test_only_epochs_drop_units(hidden, backprop, form):
+    thinned, whole = (
+        make_problem(hidden, "tanh", backprop, form, dropout=p) for p in (0.5, 0)
+    )
+    thinned.train()  # a later call must not use its masks
+    whole.params[:] = thinned.params
+    for one in (Problem.evaluate, Problem.loss_and_gradient, Problem.input_gradient):
+        for found, expected in zip(one(thinned), one(whole), strict=True):
+            assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1, np.nan])
+def test_impossible_dropout_is_refused(dropout):
+    with pytest.raises(ValueError, match="do not fit"):
+        make_network([5, 3, 1], "relu", dropout=dropout)
+
+
 def test_size_of_a_block_does_not_change_the_bits_of_a_gradient(dtype):
-    options = {"n": 300, "d": 20, "dtype": dtype}
-    problems = [make_problem((8, 3), max_rows=rows, **options) for rows in (300, 64, 7)]
+    options = {"n": 300, "d": 20, "dtype": dtype, "dropout": 0.3}
+    problems = [make_problem((9, 3), max_rows=rows, **options) for rows in (300, 64, 7)]
     first, *others = (problem.loss_and_gradient()[-1] for problem in problems)
+    assert_array_equal(others, [first, first])
+    for problem in problems:
+        problem.train(batch_size=150)
+    first, *others = (problem.params for problem in problems)
     assert_array_equal(others, [first, first])
 
 
 def test_size_of_a_block_does_not_change_the_results(backprop, form):
     results = []
     for size in (1, 7, 64):
-        problem = make_problem((4, 3), "relu", backprop, form, max_rows=size, alpha=0.1)
+        options = {"max_rows": size, "alpha": 0.1, "dropout": 0.3}
+        problem = make_problem((4, 3), "relu", backprop, form, **options)
         *sums, grad = problem.loss_and_gradient()
         sums += problem.evaluate()
         dz_dX = problem.input_gradient()
@@ -418,19 +508,19 @@ def test_arrays_that_do_not_fit_are_refused():
         "params": params, "rows": rows, "y": y, "sample_weight": sample_weight,
         "grad": params.copy(), "dz_dX": np.empty_like(X), "batch_size": 10,
         "optimizer": _core.Optimizer(_core.Method.MOMENTUM, 0.9), "rates": np.ones(3),
-        "moments": np.zeros((1, n_params)), "order": np.arange(23),
+        "moments": np.zeros((1, n_params)), "order": np.arange(23), "seed": 0,
     }  # fmt: skip
     too_short = ("params", "y", "sample_weight", "grad", "dz_dX", "rates")
     misfits = {name: [fits[name][1:]] for name in too_short}
     misfits["moments"] = [np.zeros((2, n_params))]
     other_rows = (X[:, 1:].copy(), X.astype(np.float32), csr_matrix(X))
     misfits["rows"] = [as_rows(each) for each in other_rows]
-    samples = "rows y sample_weight"
+    samples, steps = "rows y sample_weight", "order batch_size rates seed"
     for function, names in {
         _core.evaluate: f"params {samples}",
         _core.loss_and_gradient: f"params {samples} grad",
         _core.input_gradient: "params rows dz_dX",
-        _core.train_epoch: f"optimizer params moments {samples} order batch_size rates",
+        _core.train_epoch: f"optimizer params moments {samples} {steps}",
     }.items():
         arguments = {name: fits[name] for name in names.split()}
         function(problem.network, *arguments.values())

@@ -26,6 +26,7 @@ SETTINGS = {
     "class weights": {"class_weight": {0: 1, 1: 5}},
     "without a seed": {"random_state": None},
     "a stream": {"random_state": np.random.RandomState(0)},
+    "dropout": {"dropout": 0.5},
     "without an end": {"n_iter_no_change": np.inf},
     "no hidden layer": {"hidden_layer_sizes": ()},
 }

@@ -53,6 +53,7 @@ OPTIONS = {
     "sgd": {},
     "adaptive": {"learning_rate": "adaptive", "n_iter_no_change": 1},
     "adam": {"solver": "adam"},
+    "dropout": {"dropout": 0.5},
     "lbfgs": {"solver": "lbfgs"},
     "early stopping": {"early_stopping": True, "scoring": difference_of_means},
     "callback": {},

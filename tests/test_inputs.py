@@ -280,6 +280,7 @@ BAD_PARAMETERS = {
     "momentum": [-0.1, 1.1, np.nan, "a", None],
     "class_weight": ["even", 2, [1, 2], {5: 1}, {0: -1}, {0: np.nan}, {0: 0, 1: 0}],
     "init": ["xavier", None, 0.1],
+    "dropout": [-0.1, 1, np.nan, "a", None],
     **{name: [2, "yes", None] for name in SWITCHES},
 }
 

@@ -19,15 +19,22 @@ NOTEBOOK |= {"n_iter_no_change": 1000, "random_state": 0}
 
 
 def fit_and_replay(X, y, backprop, **settings):
-    """A fitted estimator; the coefs and intercepts that it began with, its orders."""
+    """A fitted estimator; the coefs and intercepts that it began with.
+
+    Then the orders of its epochs, and their masks.
+    """
     clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
     random_state, n_samples = np.random.RandomState(0), X.shape[0]
     sizes = [X.shape[1], *clf.hidden_layer_sizes, 1]
     params = init_params(sizes, clf.init, random_state, np.float64)
-    orders = [np.arange(n_samples) for _ in range(clf.max_iter)]
+    orders, masks = [np.arange(n_samples) for _ in range(clf.max_iter)], []
     for order in orders:
         shuffle(order, random_state.random_sample(n_samples))
-    return clf, *unflatten(params, sizes), orders
+        if clf.dropout:
+            seed = random_state.randint(2**64, dtype=np.uint64)
+            epoch = seed, clf.dropout, n_samples, sizes[1:-1]
+            masks.append(reference.draw_masks(*epoch))
+    return clf, *unflatten(params, sizes), orders, masks
 
 
 def assert_same_weights(clf, coefs, intercepts):
@@ -40,7 +47,7 @@ def assert_same_weights(clf, coefs, intercepts):
 def test_80_epochs_equal_the_notebooks_exercises(breast_cancer, backprop):
     X, _, y, _ = breast_cancer
     settings = NOTEBOOK | {"init": "normal", "max_iter": 80}
-    clf, coefs, intercepts, orders = fit_and_replay(X, y, backprop, **settings)
+    clf, coefs, intercepts, orders, _ = fit_and_replay(X, y, backprop, **settings)
     views = [coefs[0].T, intercepts[0][:, None], coefs[1].T, intercepts[1][:, None]]
     gradients = getattr(reference, f"notebook_gradients_{backprop}")
     reference.notebook_fit(gradients, X, y, views, orders)
@@ -69,7 +76,7 @@ def test_epochs_equal_those_of_scikit_learn(
     X = csr_matrix(X) if form == "CSR" else X
     settings = NOTEBOOK | {"alpha": 0.01, "max_iter": max_iter, "shuffle": False}
     settings |= {"hidden_layer_sizes": (10, 5), "solver": "sgd"} | DESCENTS[descent]
-    clf, coefs, intercepts, _ = fit_and_replay(X, y, backprop, **settings)
+    clf, coefs, intercepts, *_ = fit_and_replay(X, y, backprop, **settings)
     # MLPClassifier divides alpha by the rows of the minibatch.
     mlp = MLPClassifier(warm_start=True, **settings | {"alpha": 0.1, "max_iter": 1})
     mlp.fit(X, y)
@@ -78,6 +85,41 @@ def test_epochs_equal_those_of_scikit_learn(
     mlp.set_params(max_iter=max_iter).fit(X, y)
     assert_same_weights(clf, mlp.coefs_, mlp.intercepts_)
     assert (clf.init, clf.n_iter_, mlp.n_iter_) == ("glorot", max_iter, max_iter)
+
+
+# Parameters, and the constants of the rule that the reference follows.
+RULES = {
+    "SGD": ({"momentum": 0}, [0]),
+    "MOMENTUM": ({"nesterovs_momentum": False}, [0.9]),
+    "NESTEROV": ({}, [0.9]),
+    "ADAM": ({"solver": "adam"}, [0, 0.9, 0.999, 1e-8]),
+}
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("hidden", [(7,), (7, 5, 3)])
+def test_fits_with_dropout_equal_the_numpy_reference(
+    Xy, hidden, activation, rule, form, backprop
+):
+    (X, y), (params, constants) = Xy, RULES[rule]
+    settings = NOTEBOOK | {"momentum": 0.9, "alpha": 0.01, "max_iter": 3} | params
+    settings |= {"hidden_layer_sizes": hidden, "activation": activation, "dropout": 0.3}
+    clf, *layers, orders, masks = fit_and_replay(form(X), y, backprop, **settings)
+    batches = [batch for order in orders for batch in reference.minibatches(order)]
+    masks = [np.concatenate(of_layer) for of_layer in zip(*masks, strict=True)]
+    rates = np.full(len(batches), 0.01)
+    if rule == "ADAM":
+        steps = np.arange(1, len(batches) + 1)
+        rates *= np.sqrt(1 - 0.999**steps) / (1 - 0.9**steps)
+    network = reference.Network(*layers, activation, alpha=0.01)
+    step = reference.STEPS[rule], *constants
+    sums = network.epoch(step, X, y, np.ones(60), batches, rates, masks)
+    assert_same_weights(clf, *layers)
+    curves = clf.history_["loss"], clf.history_["accuracy"]
+    assert 60 * np.sum(curves, axis=1) == pytest.approx(sums, rel=1e-9)
 
 
 DATA_SETS = {
@@ -109,7 +151,7 @@ def test_one_epoch_equals_pytorch(breast_cancer, backprop):
     torch = pytest.importorskip("torch")
     X, _, y, _ = breast_cancer
     settings = NOTEBOOK | {"init": "normal", "max_iter": 1, "momentum": 0.9}
-    clf, coefs, intercepts, (order,) = fit_and_replay(X, y, backprop, **settings)
+    clf, coefs, intercepts, (order,), _ = fit_and_replay(X, y, backprop, **settings)
     first, last = torch.nn.Linear(30, 10), torch.nn.Linear(10, 1)
     network = torch.nn.Sequential(first, torch.nn.ReLU(), last).double()
     with torch.no_grad():

@@ -79,6 +79,7 @@ PARAMETERS = {
     "n_iter_no_change": counts | st.just(np.inf),
     "max_fun": counts,
     "init": st.sampled_from(["glorot", "he", "normal"]),
+    "dropout": numbers(0, 0.2, most=1, exclude_max=True),
 }
 
 
@@ -186,6 +187,8 @@ def calls(draw, n_features, classes):
     dicts = st.dictionaries(st.sampled_from(classes.tolist()), weights)
     params["solver"] = draw(st.sampled_from(["sgd", "adam", "lbfgs"]))
     params["class_weight"] = draw(st.sampled_from([None, "balanced"]) | dicts)
+    if params["solver"] == "lbfgs":
+        params["dropout"] = 0.0
     X, y, sample_weight = draw(datasets(n_features, classes))
     arguments = {"X": X, "y": y, "sample_weight": sample_weight}
     if draw(st.booleans()):

@@ -71,7 +71,7 @@ def test_dense_rows_may_hold_more_than_2_to_the_31_numbers(backprop):
     network = make_network([n_features, 1], "relu", backprop, max_rows=1)
     no_moments, last, rate = params[None][:0], np.array([n_rows - 1]), np.ones(1)
     optimizer, samples = Optimizer(Method.SGD), (as_rows(X), ones, ones)
-    train_epoch(network, optimizer, params, no_moments, *samples, last, 1, rate)
+    train_epoch(network, optimizer, params, no_moments, *samples, last, 1, rate, 0)
     assert params.nonzero()[0].tolist() == [n_features - 1, n_features]
     assert params[-2:].tolist() == [1, 0.5]  # (p - y) x and p - y, with p = 1/2
 

@@ -1,5 +1,6 @@
 import pickle
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from skbinnet._solvers import SCHEDULES, Schedule, bias_correction
 FORMS = {"dense": np.asarray, "CSR": csr_matrix}
 DESCENTS = {"plain": {"momentum": 0}, "momentum": {"nesterovs_momentum": False}}
 DESCENTS |= {"Nesterov": {}, "adam": {"solver": "adam"}}
+DESCENTS |= {"dropout": {"dropout": 0.2}}
 CASES = {"form": FORMS, "backprop": ["loop", "matrix"], "pickled": [False, True]}
 
 
@@ -181,6 +183,48 @@ def test_partial_fit_is_hidden_for_lbfgs():
     with pytest.raises(AttributeError) as error:
         mlp(solver="lbfgs").partial_fit  # noqa: B018
     assert 'needs solver="sgd" or "adam"' in str(error.value.__cause__)
+
+
+def test_dropout_is_refused_for_lbfgs(fitted, Xy):
+    clf = fitted.set_params(solver="lbfgs", dropout=0.1)
+    before = vars(clf).copy()
+    message = 'dropout > 0 needs solver="sgd" or "adam", got "lbfgs"'
+    for method in (clf.fit, clf.loss_and_gradients):
+        with pytest.raises(ValueError, match=message):
+            method(*Xy)
+    assert vars(clf) == before
+
+
+@pytest.mark.unconverged
+def test_each_epoch_draws_a_seed_of_masks_only_with_dropout(Xy, monkeypatch):
+    train_epoch = Mock(return_value=(0.0, 0.0, True))
+    monkeypatch.setattr("skbinnet._solvers.train_epoch", train_epoch)
+    streams = [np.random.RandomState(0) for _ in range(3)]
+    params = {"max_iter": 4, "shuffle": False}
+    for stream, dropout in zip(streams, [0, 0.1, 0.1], strict=True):
+        mlp(dropout=dropout, random_state=stream, **params).fit(*Xy)
+    none, first, second = np.array(
+        [int(call.args[-1]) for call in train_epoch.call_args_list], object
+    ).reshape(3, 4)
+    assert none.tolist() == [0] * 4
+    assert first.tolist() == second.tolist()
+    assert len(set(first)) == 4
+    assert max(first) > 2**62
+    n_params = 5 * 64 + 64 + 64 + 1
+    next_draw = np.random.RandomState(0).random_sample(n_params + 1)[-1]
+    assert streams[0].random_sample() == next_draw
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("seed", [0, 1])
+def test_masks_depend_on_the_seed(Xy, seed, monkeypatch):
+    params = np.random.RandomState(0).normal(size=5 * 64 + 64 + 64 + 1)
+    monkeypatch.setattr("skbinnet._classifier.init_params", lambda *_: params.copy())
+    first, second = (
+        weights(mlp(dropout=0.5, shuffle=False, random_state=random_state).fit(*Xy))
+        for random_state in (0, seed)
+    )
+    assert (first == second).all() == (seed == 0)
 
 
 @pytest.mark.unconverged

@@ -60,6 +60,8 @@ def bits():
         clf = make(solver, backprop).fit(form(X), y)
         if solver != "lbfgs":
             yield weights(clf).tobytes().hex()
+            clf = clf.set_params(dropout=0.3).fit(form(X), y)
+            yield weights(clf).tobytes().hex()
     for activation, dtype, form in PREDICTIONS:
         clf, X = make_predictor(activation, dtype)
         yield clf.predict_proba(form(X)).tobytes().hex()

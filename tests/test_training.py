@@ -29,11 +29,13 @@ TRAIN_EPOCH = "skbinnet._solvers.train_epoch"
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(), (8,), (8, 6), (8, 6, 4)])
+@pytest.mark.parametrize("dropout", [0, 0.2])
 def test_loop_and_matrix_end_in_the_same_weights(
-    X, y, hidden, activation, weighted, dtype, rtol
+    X, y, dropout, hidden, activation, weighted, dtype, rtol
 ):
     sample_weight = np.random.RandomState(1).uniform(0, 3, len(y)) if weighted else None
     X, clf = X.astype(dtype), mlp(hidden, activation=activation, max_iter=50)
+    clf.set_params(dropout=dropout)
     loop, matrix = (
         weights(clf.set_params(backprop=backprop).fit(X, y, sample_weight))
         for backprop in ("loop", "matrix")
@@ -280,6 +282,11 @@ def test_a_run_has_learned_what_its_best_epoch_learned(X, y):
     clf.set_params(max_iter=100, n_iter_no_change=20, random_state=3)
     clf.fit(X, y, X_val=X, y_val=y)
     assert clf.loss_curve_[-1] > np.log(2) > clf.loss_and_gradients(X, y)[0]
+
+
+def test_a_run_with_dropout_has_learned_what_it_predicts(Xy):
+    clf = mlp((4,), dropout=0.8).fit(*Xy)  # without a warning
+    assert clf.loss_ > np.log(2) > 0.6 > clf.loss_and_gradients(*Xy)[0]
 
 
 def test_one_class_with_all_the_weight_is_no_reason_to_warn(X, y):
