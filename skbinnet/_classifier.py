@@ -218,6 +218,12 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         `input_gradients`, but the training curves are those of the network with
         dropout, so that they may be worse than the validation curves. For sgd and adam.
 
+    max_time : float or None, default=None
+        Seconds after which `fit` ends, without a warning, when the epoch or iteration
+        that they pass in is complete. The result then depends on the speed of the
+        machine. "cosine" still falls to 0 over `max_iter` epochs, so the learning rate
+        may be high at the end. No effect on `partial_fit`.
+
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
@@ -358,6 +364,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "init": [StrOptions(set(INITS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_time": [POSITIVE, None],
     }
 
     # Where the HTML representation sends its reader.
@@ -403,6 +410,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         class_weight=None,
         init="glorot",
         dropout=0.0,
+        max_time=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -432,6 +440,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.init = init
         self.dropout = dropout
+        self.max_time = max_time
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

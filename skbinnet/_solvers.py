@@ -27,6 +27,7 @@ class Ending(Enum):
     """Why a run ended."""
 
     LIMIT = "max_iter, or another limit"
+    TIME = "max_time has passed"
     CONVERGED = "no further improvement"
     CALLBACK = "a callback asked for it"
     INTERRUPT = "Ctrl-C"

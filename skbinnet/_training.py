@@ -58,6 +58,7 @@ class Settings:
     shuffle: bool
     max_iter: int
     max_fun: int
+    max_time: float  # inf if there is no limit
     tol: float
     n_iter_no_change: float
     early_stopping: bool
@@ -79,15 +80,19 @@ CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
 
 
 def make_settings(params, layer_sizes, samples):
-    """The settings for the estimator's parameters, with values in place of "auto"."""
+    """The settings for the estimator's parameters, without any "auto" or None."""
     solver = SOLVERS[params["solver"]]
     schedule = solver.schedules[params["learning_rate"]]
     values = {"layer_sizes": layer_sizes, "solver": solver, "schedule": schedule}
-    auto = {"learning_rate_init": solver.learning_rate_init, "batch_size": 200}
+    meant = {  # by "auto" or None
+        "learning_rate_init": solver.learning_rate_init,
+        "batch_size": 200,
+        "max_time": math.inf,
+    }
     for option in CONVERTED:
         value = params[option.name]
-        if option.name in auto and isinstance(value, str):
-            value = auto[option.name]
+        if option.name in meant and (value is None or isinstance(value, str)):
+            value = meant[option.name]
         try:
             values[option.name] = option.type(value)
         except OverflowError as error:
@@ -219,11 +224,17 @@ class Run:
             return Ending.CALLBACK
         if self.interrupts:
             return Ending.INTERRUPT
-        return Ending.CONVERGED if is_at_end else None
+        if is_at_end:
+            return Ending.CONVERGED
+        return Ending.TIME if self.seconds() > self.settings.max_time else None
+
+    def seconds(self):
+        """The time since the run began."""
+        return time.perf_counter() - self.began
 
     def line(self):
         """The line that verbose prints: Iteration 3  loss 0.2153  0.02 s."""
-        history, seconds = self.state.history, time.perf_counter() - self.began
+        history, seconds = self.state.history, self.seconds()
         values = [f"{name} {curve[-1]:.4f}" for name, curve in history.items()]
         number = len(history["loss"])
         return "  ".join([f"Iteration {number}", *values, f"{seconds:.2f} s"])

@@ -281,6 +281,7 @@ BAD_PARAMETERS = {
     "class_weight": ["even", 2, [1, 2], {5: 1}, {0: -1}, {0: np.nan}, {0: 0, 1: 0}],
     "init": ["xavier", None, 0.1],
     "dropout": [-0.1, 1, np.nan, "a", None],
+    "max_time": [0, -1, np.inf, np.nan, "a"],
     **{name: [2, "yes", None] for name in SWITCHES},
 }
 
@@ -301,7 +302,9 @@ def test_bad_parameter_is_named_and_changes_nothing(fitted, Xy, name, value):
         fitted.partial_fit(*Xy)
 
 
-@pytest.mark.parametrize("name", ["alpha", "learning_rate_init", "power_t", "tol"])
+@pytest.mark.parametrize(
+    "name", ["alpha", "learning_rate_init", "max_time", "power_t", "tol"]
+)
 def test_an_int_too_large_for_a_float_is_named(Xy, name):
     with pytest.raises(ValueError, match=f"{name} is too large"):
         BinaryMLPClassifier(**{name: BIG_INT}).fit(*Xy)

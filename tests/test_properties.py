@@ -79,6 +79,7 @@ PARAMETERS = {
     "n_iter_no_change": counts | st.just(np.inf),
     "max_fun": counts,
     "init": st.sampled_from(["glorot", "he", "normal"]),
+    "max_time": st.none() | numbers(1e-3, 1, exclude_min=True),
     "dropout": numbers(0, 0.2, most=1, exclude_max=True),
 }
 

@@ -3,6 +3,7 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import count
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -164,6 +165,49 @@ def test_a_run_without_horizon_that_ends_at_max_iter_warns(Xy, learning_rate):
 def test_a_cosine_lasts_max_iter_in_silence(Xy, solver):
     clf = mlp(solver=solver, tol=1e3, n_iter_no_change=1)
     assert clf.fit(*Xy).n_iter_ == 30
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves on by a second when it is read, once in each epoch."""
+    seconds = count()
+    clock = SimpleNamespace(perf_counter=lambda: next(seconds))
+    monkeypatch.setattr("skbinnet._training.time", clock)
+
+
+@pytest.mark.parametrize("learning_rate", ["constant", "cosine"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize(("max_time", "n_epochs"), [(0.5, 1), (1, 2), (4.9, 5)])
+def test_time_ends_a_run_after_the_epoch_in_silence(
+    Xy, solver, learning_rate, max_time, n_epochs, clock
+):
+    clf = mlp(solver=solver, learning_rate=learning_rate, max_time=max_time)
+    assert clf.fit(*Xy).n_iter_ == n_epochs
+    clf.set_params(warm_start=True).fit(*Xy)
+    assert len(clf.loss_curve_) == clf.t_ / 60 == 2 * n_epochs
+
+
+def test_time_keeps_the_best_weights(train, breast_cancer, clock):
+    _, X_val, _, y_val = breast_cancer
+    clf = mlp(early_stopping=True, scoring=scorer_from([0.5, 1, *[0.2] * 8]))
+    clf.set_params(max_time=9).fit(*train, X_val=X_val, y_val=y_val)
+    second_epoch = mlp(max_time=1).fit(*train)
+    assert (weights(clf) == weights(second_epoch)).all()
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_time_that_does_not_pass_changes_no_bit(Xy, solver):
+    clf, same = (mlp(solver=solver, max_time=t).fit(*Xy) for t in (None, 1e9))
+    assert (weights(clf) == weights(same)).all()
+
+
+def test_time_does_not_matter_to_partial_fit(Xy):
+    clf, same = (mlp(max_time=t) for t in (None, 1e-9))
+    for each in (clf, same):
+        each.partial_fit(*Xy, classes=[0, 1]).partial_fit(*Xy)
+    assert (weights(clf) == weights(same)).all()
+    assert same.n_iter_ == 2
 
 
 def test_training_loss_stops_a_run_as_in_mlp_classifier(train):
