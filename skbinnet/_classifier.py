@@ -224,6 +224,12 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         machine. "cosine" still falls to 0 over `max_iter` epochs, so the learning rate
         may be high at the end. No effect on `partial_fit`.
 
+    label_smoothing : float, default=0.0
+        Training takes the labels 0 and 1 as ``label_smoothing / 2`` and
+        ``1 - label_smoothing / 2`` [7]_, so that no probability is best near 0 or 1.
+        The training loss is that of these labels; validation data and
+        `loss_and_gradients` keep theirs.
+
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
@@ -320,6 +326,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     .. [5] Bottou (2012), Stochastic gradient descent tricks, section 5.1.
     .. [6] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout:
        a simple way to prevent neural networks from overfitting.
+    .. [7] Szegedy, Vanhoucke, Ioffe, Shlens and Wojna (2016), Rethinking the Inception
+       architecture for computer vision, section 7.
 
     Examples
     --------
@@ -365,6 +373,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "init": [StrOptions(set(INITS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_time": [POSITIVE, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     # Where the HTML representation sends its reader.
@@ -411,6 +420,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         init="glorot",
         dropout=0.0,
         max_time=None,
+        label_smoothing=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -441,6 +451,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.init = init
         self.dropout = dropout
         self.max_time = max_time
+        self.label_smoothing = label_smoothing
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

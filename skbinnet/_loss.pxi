@@ -48,7 +48,7 @@ cdef Sums add_up(
     cdef Py_ssize_t i
     for i in range(n_rows):
         sums.loss += loss[i]
-        sums.correct += sample_weight[i] * ((z[i] > 0) == (y[i] > 0))
+        sums.correct += sample_weight[i] * ((z[i] > 0) == (y[i] > 0.5))
     return sums
 
 

@@ -54,6 +54,7 @@ class Settings:
     epsilon: float
     alpha: float
     dropout: float
+    label_smoothing: float
     batch_size: int
     shuffle: bool
     max_iter: int
@@ -192,7 +193,8 @@ class Run:
     """One call of fit or partial_fit, from its first epoch to its last."""
 
     def __init__(self, settings, state, samples, validation, tasks):
-        self.settings, self.state, self.samples = settings, state, samples
+        self.settings, self.state = settings, state
+        self.samples = smooth(samples, settings.label_smoothing)
         self.validation, self.tasks = validation, tasks
         block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
         max_rows = min(block, len(samples.training_rows))
@@ -288,7 +290,7 @@ class Run:
         share = np.sum(sample_weight * y, dtype=np.float64) / self.total_weight
         entropy = float(entr(share) + entr(1 - share))
         last_loss = self.state.history["loss"][-1]
-        if entropy == 0 or last_loss < LITTLE * entropy:
+        if last_loss < LITTLE * entropy or np.ptp(y[sample_weight > 0]) == 0:
             return
         if last_loss >= entropy and (loss := self.evaluate()) >= entropy:
             yield _messages.learned_nothing(loss, entropy, rows.X)
@@ -367,7 +369,12 @@ class Patience:
         return can_be_cut
 
 
-# ---- J, curves, interrupts
+# ---- labels, J, curves, interrupts
+
+
+def smooth(samples, s):
+    """Labels s / 2 and 1 - s / 2 in place of 0 and 1 (Szegedy et al., 2016)."""
+    return samples._replace(y=samples.y * (1 - s) + s / 2)
 
 
 def objective(settings, params, samples):

@@ -130,7 +130,7 @@ class Network:
     def sums(self, X, y, sample_weight, masks=None):
         """Weighted sums of the losses and of the correct predictions."""
         z = self.forward(X, masks)[0][-1][:, 0]
-        return sample_weight @ losses(y, z), sample_weight @ ((z > 0) == y)
+        return sample_weight @ losses(y, z), sample_weight @ ((z > 0) == (y > 0.5))
 
     def gradients(self, X, y, sample_weight, masks=None, total=None):
         """dJ/dW and dJ/db of every layer; total is by default that of the weights."""

@@ -281,6 +281,7 @@ BAD_PARAMETERS = {
     "class_weight": ["even", 2, [1, 2], {5: 1}, {0: -1}, {0: np.nan}, {0: 0, 1: 0}],
     "init": ["xavier", None, 0.1],
     "dropout": [-0.1, 1, np.nan, "a", None],
+    "label_smoothing": [-0.1, 1, np.nan, "a", None],
     "max_time": [0, -1, np.inf, np.nan, "a"],
     **{name: [2, "yes", None] for name in SWITCHES},
 }

@@ -101,12 +101,13 @@ RULES = {
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("hidden", [(7,), (7, 5, 3)])
-def test_fits_with_dropout_equal_the_numpy_reference(
+def test_fits_with_dropout_and_smooth_labels_equal_the_numpy_reference(
     Xy, hidden, activation, rule, form, backprop
 ):
     (X, y), (params, constants) = Xy, RULES[rule]
     settings = NOTEBOOK | {"momentum": 0.9, "alpha": 0.01, "max_iter": 3} | params
     settings |= {"hidden_layer_sizes": hidden, "activation": activation, "dropout": 0.3}
+    settings["label_smoothing"] = 0.2
     clf, *layers, orders, masks = fit_and_replay(form(X), y, backprop, **settings)
     batches = [batch for order in orders for batch in reference.minibatches(order)]
     masks = [np.concatenate(of_layer) for of_layer in zip(*masks, strict=True)]
@@ -115,7 +116,7 @@ def test_fits_with_dropout_equal_the_numpy_reference(
         steps = np.arange(1, len(batches) + 1)
         rates *= np.sqrt(1 - 0.999**steps) / (1 - 0.9**steps)
     network = reference.Network(*layers, activation, alpha=0.01)
-    step = reference.STEPS[rule], *constants
+    step, y = (reference.STEPS[rule], *constants), 0.1 + 0.8 * y
     sums = network.epoch(step, X, y, np.ones(60), batches, rates, masks)
     assert_same_weights(clf, *layers)
     curves = clf.history_["loss"], clf.history_["accuracy"]

@@ -80,6 +80,7 @@ PARAMETERS = {
     "max_fun": counts,
     "init": st.sampled_from(["glorot", "he", "normal"]),
     "max_time": st.none() | numbers(1e-3, 1, exclude_min=True),
+    "label_smoothing": numbers(0, 0.1, most=1, exclude_max=True),
     "dropout": numbers(0, 0.2, most=1, exclude_max=True),
 }
 

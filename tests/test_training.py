@@ -66,6 +66,22 @@ def test_curves_are_weighted_means(X, y):
 
 
 @pytest.mark.unconverged
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_smooth_labels_draw_probabilities_from_0_and_1(y, solver):
+    X, s = np.float64(y)[:, None], 0.4
+    clf = mlp((), solver=solver, alpha=0, max_iter=300, learning_rate_init=0.3)
+    clf.set_params(label_smoothing=s).fit(X, y, X_val=X, y_val=y)
+    p = clf.predict_proba([[0], [1]])[:, 1]
+    assert_allclose(p, [s / 2, 1 - s / 2], atol=0.01)
+    log_p = np.log(p[1])
+    assert clf.history_["val_loss"][-1] == pytest.approx(-log_p, abs=0.01)
+    assert clf.loss_and_gradients(X, y)[0] == pytest.approx(-log_p, abs=0.01)
+    smooth_loss = -(1 - s / 2) * log_p - s / 2 * np.log(p[0])
+    assert clf.loss_ == pytest.approx(smooth_loss, abs=0.01)
+    assert clf.history_["accuracy"][-1] == 1
+
+
+@pytest.mark.unconverged
 def test_shuffle_changes_the_order_in_every_epoch(Xy, monkeypatch):
     train_epoch = Mock(return_value=(0.0, 0.0, True))
     monkeypatch.setattr(TRAIN_EPOCH, train_epoch)
@@ -333,8 +349,10 @@ def test_a_run_with_dropout_has_learned_what_it_predicts(Xy):
     assert clf.loss_ > np.log(2) > 0.6 > clf.loss_and_gradients(*Xy)[0]
 
 
-def test_one_class_with_all_the_weight_is_no_reason_to_warn(X, y):
-    assert mlp().fit(X, y, y).predict(X).all()
+@pytest.mark.parametrize("label_smoothing", [0, 0.1])
+def test_one_class_with_all_the_weight_is_no_reason_to_warn(X, y, label_smoothing):
+    clf = mlp(label_smoothing=label_smoothing)
+    assert clf.fit(X, y, y).predict(X).all()
 
 
 @pytest.mark.unconverged
