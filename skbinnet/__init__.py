@@ -18,12 +18,15 @@ __all__ = [
 # The types that skops has to trust to load fitted estimators.
 TRUSTED_TYPES = [
     "skbinnet._classifier.BinaryMLPClassifier",
+    "skbinnet._encoding.Numbers",
     "skbinnet._encoding.PiecewiseLinearEncoder",
+    "skbinnet._encoding.Ramps",
+    "skbinnet._encoding.SparseEncoder",
+    "skbinnet._encoding.Statistics",
+    "skbinnet._encoding.TableEncoder",
+    "skbinnet._table.Categories",
+    "skbinnet._table.SparseReader",
     "skbinnet._table.TableReader",
     "skbinnet._tabular.TabularMLPClassifier",
-    "skbinnet._tabular.clip_to_3",
-    "skbinnet._tabular.log_odds",
-    "skbinnet._tabular.squash",
     "numpy.dtype",
-    "sklearn.model_selection._split.StratifiedKFold",
 ]

@@ -1,4 +1,6 @@
-"""Callbacks: those of scikit-learn 1.9, which are called for a fit and each epoch."""
+"""Callbacks: those of scikit-learn 1.9, which are told of a fit and of its parts."""
+
+from contextlib import contextmanager
 
 from ._network import unflatten
 
@@ -17,11 +19,17 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-def callback_context(estimator):
+def callback_context(estimator, **subtasks):
     """The context of a fit, or None if no callback is set."""
     if not getattr(estimator, "_skl_callbacks", None):
         return None
-    return estimator._init_callback_context(max_subtasks=estimator.max_iter)
+    return estimator._init_callback_context(**subtasks)
+
+
+def fit_arguments(estimator, X, y, sample_weight):
+    """What callbacks are told of a fit."""
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": weights}
 
 
 class Tasks:
@@ -31,8 +39,7 @@ class Tasks:
         self.context = context
         self.layer_sizes = layer_sizes
         self.epoch = None
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": weights}
+        self.arguments = fit_arguments(estimator, X, y, sample_weight)
         context.call_on_fit_task_begin(**self.arguments)
 
     def begin(self):
@@ -62,3 +69,44 @@ class Tasks:
             **self.arguments,
             reconstruction_attributes=lambda: self.fitted(state),
         )
+
+
+class NetworkTasks:
+    """A fit and its networks, as tasks; each network's own fit is merged with its task.
+
+    Without callbacks nothing is told.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight):
+        self.are_stopped = False  # a callback has asked for it
+        self.context = callback_context(
+            estimator, max_subtasks=estimator.n_estimators, sequential_subtasks=False
+        )
+        if self.context is None:
+            return
+        self.arguments = fit_arguments(estimator, X, y, sample_weight)
+        self.context.call_on_fit_task_begin(**self.arguments)
+        # They are made before any thread begins, because making one changes context.
+        self.tasks = [
+            self.context.subcontext(task_name="network", task_id=i)
+            for i in range(estimator.n_estimators)
+        ]
+
+    @contextmanager
+    def around(self, number, network):
+        """Tell of the begin and the end of a network, which is fitted in between."""
+        if self.context is None:
+            yield
+            return
+        task = self.tasks[number]
+        with task.propagate_callback_context(network):
+            task.call_on_fit_task_begin(**self.arguments)
+            yield
+        self.are_stopped |= task.call_on_fit_task_end(**self.arguments)
+
+    def close(self):
+        """Tell the callbacks that the fit ends."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(
+                **self.arguments, reconstruction_attributes=dict
+            )

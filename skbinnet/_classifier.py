@@ -517,7 +517,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             predictions, or reached `max_iter` before its stopping rule applied, or if
             the validation data look wrong.
         """
-        context = callback_context(self)
+        context = callback_context(self, max_subtasks=self.max_iter)
         with unchanged_on_error(self):
             self._check_params()
             weights = self._weights() if self.warm_start else None

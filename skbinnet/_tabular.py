@@ -1,165 +1,76 @@
 """TabularMLPClassifier: views of a table, networks for each, and their mixture."""
 
 import time
+import warnings
+from functools import partial
+from itertools import takewhile
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-    QuantileTransformer,
-    StandardScaler,
-    TargetEncoder,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ._callbacks import FIT_DEPTH, CallbackSupportMixin, NetworkTasks, with_callbacks
 from ._classifier import (
     AT_LEAST_1,
     NOT_NEGATIVE,
+    POSITIVE,
     BinaryMLPClassifier,
     unchanged_on_error,
 )
-from ._encoding import PiecewiseLinearEncoder
 from ._inputs import class_weights, encode_labels, multiply_weights, two_classes
-from ._table import TableReader, columns_of
-from ._validation import draw_hold_outs
+from ._table import make_reader
+from ._training import noted_interrupts
+from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 
 # Each choice was made on the fifteen tables of the study, three splits each.
-MANY = 30  # categories; with more, the target's mean for each category is a column too
-MAX_ROWS_SHOWN = 7_000_000  # rows x epochs x networks; more rows get fewer of these
-LEAST_EPOCHS = 12
 PRIOR = 5  # rows that count for each view before the held-out rows do
+LEAST_EPOCHS = 12
+MAX_SHOWN = 7_000_000  # rows x epochs x networks; more rows get fewer of the latter
+MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
+MAX_HELD_OUT = 10_000  # rows held out from a network
+BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
 
 
-# ---- views
+class Data(NamedTuple):
+    """Training rows; those without weight are left out."""
+
+    table: object  # a Table or a SparseTable
+    statistics: np.ndarray  # of the rows' categories, cross-fitted
+    positive: np.ndarray  # booleans
+    weight: np.ndarray
+
+    def take(self, rows):
+        """Some rows, by their numbers."""
+        return Data(self.table.take(rows), *(part[rows] for part in self[1:]))
 
 
-def squash(z):
-    """z / sqrt(1 + (z / 3)^2): nearly z up to 1, at most 3."""
-    return z / np.sqrt(1 + (z / 3) ** 2)
-
-
-def log_odds(p):
-    """log(p / (1 - p)) of the means of a target, which may be 0 or 1."""
-    p = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.log(p / (1 - p))
-
-
-def scores():
-    """Squashed z-scores, with the median in place of missing values."""
-    return make_pipeline(median(), StandardScaler(), FunctionTransformer(squash))
-
-
-def ranks(n_rows):
-    """Ranks as normal scores, at most 3, with the median in place of missing values."""
-    normal = QuantileTransformer(
-        n_quantiles=min(256, n_rows), output_distribution="normal", random_state=0
-    )
-    return make_pipeline(median(), normal, FunctionTransformer(clip_to_3))
-
-
-def median():
-    """The median in place of missing values, 0 where all are missing."""
-    return SimpleImputer(strategy="median", keep_empty_features=True)
-
-
-def clip_to_3(z):
-    """z, but at least -3 and at most 3."""
-    return np.clip(z, -3, 3)
-
-
-def categories():
-    """One column for each of the most frequent categories, one for all others."""
-    return OneHotEncoder(
-        max_categories=MANY + 1,
-        handle_unknown="infrequent_if_exist",
-        sparse_output=False,
-    )
-
-
-def target_means(n_folds):
-    """Log odds of the target's mean in each category, cross-fitted in training."""
-    if isinstance(TargetEncoder().shuffle, str):  # deprecated in scikit-learn 1.9
-        folds = {"cv": StratifiedKFold(n_folds, shuffle=True, random_state=0)}
-    else:
-        folds = {"cv": n_folds, "random_state": 0}
-    means = TargetEncoder(target_type="binary", **folds)
-    return make_pipeline(means, FunctionTransformer(log_odds), scores())
-
-
-def make_views(numbers, texts, n_knots, n_folds):
-    """The encoders of all views: columns of numbers come first, then those of texts."""
-    n_rows, n = numbers.shape
-    every, every_text = np.arange(n), n + np.arange(texts.shape[1])
-    uneven = [j for j, x in enumerate(numbers.T) if has_many_values(x)]
-    many = [n + j for j, column in enumerate(texts.T) if len(set(column)) > MANY]
-    shared = [
-        ("missing", MissingIndicator(error_on_new=False), every),
-        ("categories", categories(), every_text),
-        ("target_means", target_means(n_folds), many),
-    ]
-    ramps = make_pipeline(median(), PiecewiseLinearEncoder(n_knots))
-    views = [
-        [("scores", scores(), every), ("ramps", ramps, uneven)],
-        [("scores", scores(), every)],
-        [("ranks", ranks(n_rows), every)],
-    ]
-    return [
-        ColumnTransformer([part for part in [*view, *shared] if len(part[2])])
-        for view in views
-    ]
-
-
-def has_many_values(x):
-    """Whether a column has more than two values that are not missing."""
-    return len(np.unique(x[~np.isnan(x)])) > 2
-
-
-def join_table(numbers, texts):
-    """Both in one array of objects, or the numbers alone."""
-    return np.hstack([numbers.astype(object), texts]) if texts.size else numbers
-
-
-# ---- the mixture
-
-
-def mixture_weights(likelihoods, row_weights, n_iter=100):
-    """Weights of views that maximise the likelihood of held-out rows, then squared.
-
-    EM for a mixture, likelihoods (n_views, n_rows). They are squared because the mean
-    of a view's networks, which is used, is better than the single network here.
-    """
-    weights = np.full(len(likelihoods), 1 / len(likelihoods))
-    for _ in range(n_iter):
-        shares = weights[:, None] * likelihoods
-        weights = (shares / shares.sum(axis=0)) @ row_weights + PRIOR
-        weights /= weights.sum()
-    return weights**2 / np.sum(weights**2)
-
-
-class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
+class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Neural networks for two classes that take a table as it comes.
 
     The table may hold numbers, texts, categories, dates and missing values. It is
     encoded in three views: squashed z-scores of the numbers, and ramps between the
     quantiles of each (:class:`PiecewiseLinearEncoder`) [1]_; the z-scores alone; and
-    ranks as normal scores. Each has indicators of missing values, one-hot columns and,
-    for columns of many categories, the mean of the target in each. Several networks are
+    ranks as normal scores. Each has indicators of missing values and one-hot columns
+    and, for columns of more than 30 categories and pairs of these, the mean of the
+    target in each category, cross-fitted, and its frequency. Several networks are
     trained on each view. Each holds out other rows, and stops when the loss on them no
     longer falls. The probabilities are averaged within a view, and the views are
     weighted by the likelihood of the held-out rows.
 
     Parameters
     ----------
+    estimator : BinaryMLPClassifier, default=None
+        The network to take copies of; their `early_stopping`, `scoring`, `max_time` and
+        `random_state` are set. By default one with the parameters `hidden_layer_sizes`,
+        `alpha` and `max_iter` below, which have no effect otherwise.
+
     n_estimators : int, default=18
         Number of networks; a multiple of 3 gives each view the same number. The first
         has the view with ramps. On large tables there are fewer, at least 3.
@@ -185,8 +96,22 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, ``{label: weight}``, which multiply the sample weights.
 
+    scoring : {"loss", "accuracy"}, str or callable, default="loss"
+        The score on the held-out rows that ends the training of a network, as in
+        :class:`BinaryMLPClassifier`. A callable gets the encoded rows, and labels False
+        and True.
+
     validation_fraction : float, default=0.1
-        Share of the rows that are held out from each network.
+        Share of the rows that are held out from each network; at most 10,000 rows.
+
+    max_time : float, default=None
+        Seconds after which no other network is begun and the one that is being trained
+        ends with its epoch. There is at least one network for each view, of at least
+        one epoch. The result depends on the machine if `max_time` ends a fit.
+
+    warm_start : bool, default=False
+        Whether `fit` keeps the networks and the encoder of the last call and adds
+        networks up to `n_estimators`. `X` and `y` must be the same.
 
     random_state : int, RandomState instance or None, default=None
         Determines the rows that are held out and the seeds of the networks. Pass an int
@@ -196,16 +121,15 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         Number of threads that train networks. The result does not depend on it.
 
     verbose : bool or int, default=False
-        Whether to print a line per network.
+        Whether to print a line per network, with the time that is left.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
         The labels, sorted. The second is the positive class.
 
-    encoders_ : list of ColumnTransformer
-        The fitted encoder of each view. They encode the columns of numbers, then those
-        of texts, of the table.
+    encoder_ : object
+        The fitted encoder, which makes the views of a table.
 
     estimators_ : list of list of BinaryMLPClassifier
         The networks of each view.
@@ -247,6 +171,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
+        "estimator": [BinaryMLPClassifier, None],
         "n_estimators": [AT_LEAST_1],
         "hidden_layer_sizes": ["array-like", AT_LEAST_1],
         "alpha": [NOT_NEGATIVE],
@@ -254,7 +179,10 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         "n_knots": [Interval(Integral, 2, None, closed="left")],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "scoring": [str, callable],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_time": [POSITIVE, None],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
@@ -262,6 +190,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
+        estimator=None,
         n_estimators=18,
         *,
         hidden_layer_sizes=(128, 128),
@@ -270,11 +199,15 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         n_knots=32,
         categorical_features="from_dtype",
         class_weight=None,
+        scoring="loss",
         validation_fraction=0.1,
+        max_time=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         verbose=False,
     ):
+        self.estimator = estimator
         self.n_estimators = n_estimators
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
@@ -282,7 +215,10 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         self.n_knots = n_knots
         self.categorical_features = categorical_features
         self.class_weight = class_weight
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
+        self.max_time = max_time
+        self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -291,17 +227,23 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Encode the table, and train the networks.
 
+        Ctrl-C ends the fit when the networks that are being trained are done, with a
+        warning. A second Ctrl-C raises KeyboardInterrupt.
+
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            Training rows: a pandas, polars or pyarrow table, an array or lists.
+        X : data frame or {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows: a pandas, polars or pyarrow table, an array or lists. A
+            sparse matrix stays sparse; its columns are scaled, and there is one view.
 
         y : array-like of shape (n_samples,)
             Labels of two classes.
@@ -317,97 +259,104 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as described above.
+            If a parameter or the data are not as described above. The estimator is then
+            as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training was interrupted.
         """
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight)
+            self._validate_params()
+            check_scoring_param(self)
+            tasks = NetworkTasks(self, X, y, sample_weight)
+            data = self._read(X, y, sample_weight)
+            with noted_interrupts() as interrupts:
+                self._train(data, Progress(self, tasks, interrupts))
+            tasks.close()
+        if interrupts:
+            warnings.warn(
+                f"Training was interrupted. {sum(map(len, self.estimators_))} networks "
+                "are done, and make the predictions.",
+                ConvergenceWarning,
+                stacklevel=FIT_DEPTH,
+            )
         return self
 
-    def _fit(self, X, y, sample_weight):
-        """Encode the table and train the networks; set all fitted attributes."""
-        self._validate_params()
-        columns, y = self._check_table(X, y)
-        classes = two_classes(y)
+    # ---- data
+
+    def _read(self, X, y, sample_weight):
+        """The Data of a fit; sets what is known before the networks are trained."""
+        y = self._check_labels(X, y)
+        goes_on = self.warm_start and hasattr(self, "estimators_")
+        classes = self.classes_ if goes_on else two_classes(y)
         positive = encode_labels(y, classes, "y")
         of_classes = class_weights(self.class_weight, classes, y, sample_weight)
         weight = multiply_weights(sample_weight, of_classes, positive)
-        reader = TableReader(columns, self.categorical_features)
-        numbers, texts = reader.read(columns)
-        n_folds = min(5, positive.sum(), len(positive) - positive.sum())
-        if n_folds < 2:
-            raise ValueError(
-                "Each class needs at least 2 rows (n_samples), one to hold out and one "
-                f"to train on; {classes[int(positive.sum() == n_folds)]} has "
-                f"{n_folds}."
-            )
-        encoders = make_views(numbers, texts, self.n_knots, n_folds)
-        encoders, table = encoders[: self.n_estimators], join_table(numbers, texts)
-        views = [encode(e.fit_transform, table, positive) for e in encoders]
-        self.classes_, self._reader, self.encoders_ = classes, reader, encoders
-        self._set_names(columns)
-        self._train(views, positive, weight)
+        reader = self._reader if goes_on else make_reader(X, self.categorical_features)
+        table = reader.read(X, type(self).__name__)
+        (used,) = np.nonzero(weight)
+        table, positive, weight = table.take(used), positive[used], weight[used]
+        encoder = reader.make_encoder(self.n_knots)
+        statistics = encoder.fit(table, positive, n_folds(positive, classes))
+        if not goes_on:
+            self.classes_, self._reader, self.encoder_ = classes, reader, encoder
+            self._seed = check_random_state(self.random_state).randint(2**31 - 1)
+            self.estimators_ = [[] for _ in encoder.views]
+            self._set_names(reader.names)
+        return Data(table, statistics, positive, weight)
 
-    def _check_table(self, X, y):
-        """The columns of X, and y as an array of as many labels."""
+    def _check_labels(self, X, y):
+        """y as an array of as many labels as X has rows."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None."
             )
-        columns = columns_of(X)
         y = column_or_1d(y, warn=True)
-        check_consistent_length(columns[0][1], y)
+        check_consistent_length(X, y)
         if y.dtype.kind == "f":
             assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        return columns, y
+        return y
 
-    def _check_columns(self, columns):
-        """Raise ValueError if a table has other columns than in fit."""
-        if len(columns) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(columns)} features, but {type(self).__name__} is "
-                f"expecting {self.n_features_in_} features as input."
-            )
-        names, expected = [name for name, _ in columns], self._reader.names
-        are_named = isinstance(expected[0], str) and isinstance(names[0], str)
-        if are_named and names != expected:
-            raise ValueError(
-                "The feature names should match those that were passed during fit, in "
-                f"the same order: expected {expected}, got {names}."
-            )
-
-    def _set_names(self, columns):
+    def _set_names(self, names):
         """Set the number of columns, and their names if all are strings."""
-        names = [name for name, _ in columns]
         self.n_features_in_ = len(names)
         vars(self).pop("feature_names_in_", None)
         if all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
 
-    def _train(self, views, positive, weight):
-        """Train the networks, view by view and split by split; mix them."""
-        n_networks, n_epochs = self._budget(len(positive))
-        random_state = check_random_state(self.random_state)
-        n_splits = -(-n_networks // len(views))
-        splits = self._hold_out(positive, weight, n_splits, random_state)
-        started, jobs = time.perf_counter(), []
-        for i, seed in enumerate(random_state.randint(2**31 - 1, size=n_networks)):
+    # ---- networks
+
+    def _train(self, data, progress):
+        """Train the networks, split by split and view by view; mix them."""
+        views, old = self.encoder_.views, self.estimators_
+        n_networks, n_epochs, max_rows = self._budget(data)
+        progress.begin(n_networks, len(views), sum(map(len, old)))
+        stream = check_random_state(self._seed)
+        splits = self._split(data, -(-n_networks // len(views)), max_rows)
+        jobs = []
+        for i, seed in enumerate(stream.randint(2**31 - 1, size=n_networks)):
             split, view = divmod(i, len(views))
-            title = f"Network {i + 1} of {n_networks}" if self.verbose else None
-            network = self._make_network(n_epochs, seed)
-            samples = views[view], positive, weight, *splits[split]
-            jobs.append(delayed(fit_network)(network, *samples, title, started))
-        fitted = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
-        self.n_iter_ = max(network.n_iter_ for network, _ in fitted)
-        by_view = [fitted[view :: len(views)] for view in range(len(views))]
+            is_old = split < len(old[view])
+            network = old[view][split] if is_old else self._make_network(n_epochs, seed)
+            encode = partial(self.encoder_.encode, view=views[view])
+            member = Member(i, network, is_old, encode, *splits[split])
+            jobs.append(delayed(member.fit)(data, progress))
+        done = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
+        done = list(takewhile(lambda result: result is not None, done))
+        by_view = [done[view :: len(views)] for view in range(len(views))]
         self.estimators_ = [[network for network, _ in one] for one in by_view]
-        self._mix(by_view, splits, weight)
+        self.n_iter_ = max(network.n_iter_ for network, _ in done)
+        self._mix([one for one in by_view if one], splits, data.weight)
 
     def _mix(self, by_view, splits, weight):
         """Set the weights of the views, and the score of the mixture.
 
-        A split counts if a network of each view has held it out.
+        A split counts if a network of each view has held it out. Views that have no
+        networks after an interrupt have no weight.
         """
         n_splits = min(map(len, by_view))
         likelihoods = np.array(
@@ -415,49 +364,74 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         )
         held_out = np.concatenate([rows for _, rows in splits[:n_splits]])
         row_weights = weight[held_out] / weight[held_out].mean()
-        self.view_weights_ = mixture_weights(likelihoods, row_weights)
-        mixed = self.view_weights_ @ likelihoods
-        self.validation_score_ = float(np.average(np.log(mixed), weights=row_weights))
+        weights = mixture_weights(likelihoods, row_weights)
+        self.view_weights_ = np.zeros(len(self.encoder_.views))
+        self.view_weights_[: len(weights)] = weights
+        log_likelihoods = np.log(weights @ likelihoods)
+        self.validation_score_ = float(np.average(log_likelihoods, weights=row_weights))
 
-    def _budget(self, n_rows):
-        """The numbers of networks and of epochs for a table of n_rows rows."""
-        least = min(len(self.encoders_), self.n_estimators)
-        n_networks = max(least, MAX_ROWS_SHOWN // (n_rows * self.max_iter))
+    def _budget(self, data):
+        """The number of networks, and the most epochs and rows of each."""
+        n_rows, views = len(data.weight), self.encoder_.views
+        shown, max_iter = max(MAX_SHOWN, LEAST_EPOCHS * n_rows), self._base().max_iter
+        some = self.encoder_.encode(data.table.take(slice(0, 100)), views[0])
+        max_rows = max(2, MAX_NUMBERS * some.shape[0] // max(1, some.size))
+        n_rows = min(n_rows, max_rows)
+        least = min(len(views), self.n_estimators)
+        n_networks = max(least, shown // (n_rows * max_iter))
         n_networks = min(n_networks, self.n_estimators)
-        n_epochs = max(LEAST_EPOCHS, MAX_ROWS_SHOWN // (n_rows * n_networks))
-        return n_networks, min(n_epochs, self.max_iter)
+        n_epochs = max(LEAST_EPOCHS, shown // (n_rows * n_networks))
+        return n_networks, min(n_epochs, max_iter), max_rows
 
-    def _hold_out(self, positive, weight, n_splits, random_state):
-        """Pairs (training rows, held-out rows); the latter have weight."""
-        seed = random_state.randint(2**31 - 1)
+    def _split(self, data, n_splits, max_rows):
+        """Pairs (training rows, held-out rows); at most max_rows training rows."""
+        n_rows = len(data.weight)
+        fraction = min(self.validation_fraction, MAX_HELD_OUT / n_rows)
         try:
             held_out = draw_hold_outs(
-                positive, weight, self.validation_fraction, n_splits, seed
+                data.positive, data.weight, fraction, n_splits, self._seed
             )
         except ValueError as error:
             raise ValueError(
                 f"Cannot hold out validation_fraction={self.validation_fraction} of "
-                f"{np.count_nonzero(weight)} rows (n_samples) of both classes: {error}"
+                f"{n_rows} rows (n_samples) of both classes: {error}"
             ) from error
-        every = np.arange(len(positive))
-        return [(np.setdiff1d(every, rows), rows) for rows in held_out]
+        stream, splits = np.random.RandomState(self._seed), []
+        for rows in held_out:
+            rest = np.setdiff1d(np.arange(n_rows), rows)
+            if len(rest) > max_rows:
+                rest = np.sort(stream.choice(rest, max_rows, replace=False))
+            splits.append((rest, rows))
+        return splits
 
-    def _make_network(self, n_epochs, seed):
-        """A network that is not fitted yet."""
+    def _base(self):
+        """The network that others are copies of."""
+        if self.estimator is not None:
+            return self.estimator
         return BinaryMLPClassifier(
             self.hidden_layer_sizes,
             alpha=self.alpha,
+            max_iter=self.max_iter,
+            **self.encoder_.network_params,
+        )
+
+    def _make_network(self, n_epochs, seed):
+        """A network that is not fitted yet."""
+        return clone(self._base()).set_params(
             max_iter=n_epochs,
             early_stopping=True,
+            scoring=self.scoring,
             random_state=seed,
         )
+
+    # ---- predictions
 
     def predict_proba(self, X):
         """Probability of each class for each row.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : data frame or {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, with the columns of the training rows.
 
         Returns
@@ -466,14 +440,18 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
             Probabilities, the columns in the order of `classes_`.
         """
         check_is_fitted(self, "estimators_")
-        columns = columns_of(X)
-        self._check_columns(columns)
-        table, p = join_table(*self._reader.read(columns)), 0
-        views = zip(self.view_weights_, self.encoders_, self.estimators_, strict=True)
-        for weight, encoder, networks in views:
-            A = encode(encoder.transform, table)
-            of_view = [network.predict_proba(A) for network in networks]
-            p = p + weight * np.mean(of_view, axis=0, dtype=np.float64)
+        table = self._reader.read(X, type(self).__name__)
+        n_rows = table.numbers.shape[0]
+        p = np.zeros((n_rows, 2))
+        for start in range(0, n_rows, BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            block = table.take(rows)
+            for weight, view, networks in zip(
+                self.view_weights_, self.encoder_.views, self.estimators_, strict=True
+            ):
+                A = self.encoder_.encode(block, view) if networks else None
+                for network in networks:
+                    p[rows] += weight / len(networks) * network.predict_proba(A)
         return p / p.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X):
@@ -481,7 +459,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : data frame or {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, with the columns of the training rows.
 
         Returns
@@ -496,7 +474,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : data frame or {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, with the columns of the training rows.
 
         Returns
@@ -512,7 +490,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : data frame or {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, with the columns of the training rows.
 
         Returns
@@ -524,23 +502,118 @@ class TabularMLPClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[(z > 0).astype(np.intp)]
 
 
-def fit_network(network, A, y, weight, rows, held_out, title, started):
-    """Fit; return the network and the likelihoods of the rows that were held out."""
-    network.fit(
-        A[rows],
-        y[rows],
-        weight[rows],
-        X_val=A[held_out],
-        y_val=y[held_out],
-        sample_weight_val=weight[held_out],
-    )
-    if title is not None:
-        loss, seconds = -network.best_validation_score_, time.perf_counter() - started
-        print(f"{title}  val_loss {loss:.4f}  {seconds:.2f} s", flush=True)
-    p = network.predict_proba(A[held_out]).astype(np.float64)
-    return network, np.maximum(p[np.arange(len(p)), y[held_out].astype(int)], 1e-6)
+class Member(NamedTuple):
+    """A network of the mixture, its view, and the rows that it is trained on."""
+
+    number: int
+    network: BinaryMLPClassifier
+    is_fitted: bool
+    encode: object  # a function of a table, and of statistics
+    rows: np.ndarray
+    held_out: np.ndarray
+
+    def fit(self, data, progress):
+        """The fitted network, and the likelihoods of the held-out rows.
+
+        None if there is no time for it.
+        """
+        held_out = data.take(self.held_out)
+        X_val = self.encode(held_out.table, statistics=held_out.statistics)
+        if not self.is_fitted:
+            if not progress.goes_on(self.number):
+                return None
+            self._train(data.take(self.rows), X_val, held_out, progress)
+        p = self.network.predict_proba(X_val).astype(np.float64)
+        p = np.where(held_out.positive, p[:, 1], p[:, 0])
+        return self.network, np.maximum(p, 1e-6)
+
+    def _train(self, training, X_val, held_out, progress):
+        """Fit the network, and tell of it."""
+        self.network.set_params(max_time=progress.share(self.number))
+        X = self.encode(training.table, statistics=training.statistics)
+        with progress.tasks.around(self.number, self.network):
+            self.network.fit(
+                X,
+                training.positive,
+                training.weight,
+                X_val=X_val,
+                y_val=held_out.positive,
+                sample_weight_val=held_out.weight,
+            )
+        progress.tell(self.number, self.network)
 
 
-def encode(function, table, *y):
-    """What an encoder's fit_transform or transform makes of a table, as float32."""
-    return np.ascontiguousarray(function(table, *y), dtype=np.float32)
+class Progress:
+    """Who is told of the networks, and whether there is time for another."""
+
+    def __init__(self, model, tasks, interrupts):
+        self.max_time, self.verbose = model.max_time, model.verbose
+        self.scoring = find_scoring(model.scoring)
+        self.tasks, self.interrupts = tasks, interrupts
+        self.began = time.monotonic()
+
+    def begin(self, n_networks, n_views, n_old):
+        """Note how many networks there should be, and how many there are."""
+        if n_networks < n_old:
+            raise ValueError(
+                f"n_estimators must be at least {n_old}, the number of networks that "
+                f"warm_start=True keeps; it makes {n_networks}."
+            )
+        self.n_networks, self.n_views, self.n_old = n_networks, n_views, n_old
+
+    @property
+    def seconds(self):
+        """Since the fit began."""
+        return time.monotonic() - self.began
+
+    def goes_on(self, number):
+        """Whether to train a network; max_time allows one for each view."""
+        if self.interrupts or self.tasks.are_stopped:
+            return number == 0
+        is_in_time = self.max_time is None or self.seconds < self.max_time
+        return is_in_time or number < self.n_views
+
+    def share(self, number):
+        """The seconds for a network: the first of each view share the time."""
+        if self.max_time is None:
+            return None
+        left = max(self.max_time - self.seconds, 1e-3)
+        return left / max(1, self.n_views - number)
+
+    def tell(self, number, network):
+        """Print a line, if verbose."""
+        if not self.verbose:
+            return
+        score = self.scoring.sign * network.best_validation_score_
+        done = number + 1
+        left = self.seconds / (done - self.n_old) * (self.n_networks - done)
+        print(
+            f"Network {done} of {self.n_networks}  {self.scoring.curve} {score:.4f}  "
+            f"{self.seconds:.2f} s, about {left:.0f} s left",
+            flush=True,
+        )
+
+
+def n_folds(positive, classes):
+    """The number of folds for cross-fitting; raises ValueError for too few rows."""
+    counts = np.bincount(positive, minlength=2)
+    if counts.min() < 2:
+        raise ValueError(
+            "Each class needs at least 2 rows (n_samples) with weight, one to hold out "
+            f"and one to train on; {classes[counts.argmin()]} has {counts.min()}."
+        )
+    return min(5, counts.min())
+
+
+def mixture_weights(likelihoods, row_weights, n_iter=100):
+    """Weights of views that maximise the likelihood of held-out rows, then squared.
+
+    EM for a mixture, likelihoods (n_views, n_rows). They are squared because the mean
+    of a view's networks, which is used, is better than the single network here.
+    """
+    weights = np.full(len(likelihoods), 1 / len(likelihoods))
+    for _ in range(n_iter):
+        shares = weights[:, None] * likelihoods
+        weights = (shares / shares.sum(axis=0)) @ row_weights + PRIOR
+        weights /= weights.sum()
+    return weights**2 / np.sum(weights**2)

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skbinnet import TRUSTED_TYPES, TabularMLPClassifier, _tabular
+from skbinnet._table import TableReader
 from skbinnet._tabular import mixture_weights
 
 
@@ -95,7 +94,7 @@ def test_numbers_may_be_told_to_be_categories():
     X = pd.DataFrame(codes, columns=["code"])
     for chosen in ([True], [0], ["code"]):
         model = small(categorical_features=chosen).fit(X, y)
-        assert "categories" in model.encoders_[0].named_transformers_
+        assert len(model.encoder_.one_hot) == 1
         assert model.score(X, y) == 1
     with pytest.raises(ValueError, match=r"categorical_features names \['cod'\]"):
         small(categorical_features=["cod"]).fit(X, y)
@@ -105,11 +104,9 @@ def test_numbers_may_be_told_to_be_categories():
 
 def test_dates_are_read_as_day_month_weekday_and_hour():
     times = pd.Series(pd.to_datetime(["2024-02-29 06:00", "1969-12-31 18:00", None]))
-    day, month, weekday, hour = (
-        _tabular.TableReader([("when", times)], "from_dtype")
-        .read([("when", times)])[0]
-        .T
-    )
+    frame = times.to_frame("when")
+    table = TableReader(frame, "from_dtype").read(frame, "")
+    day, month, weekday, hour = table.numbers.T
     expected = (pd.Timestamp("2024-02-29") - pd.Timestamp("1970-01-01")).days + 0.25
     assert_array_equal(day, [expected, -0.25, np.nan])
     assert_array_equal(month, [1, 11, np.nan])
@@ -149,7 +146,13 @@ def test_polars_and_pyarrow_tables(table):
         (lambda X: X.drop(columns="age"), "X has 10 features, .* expecting 11"),
         (lambda X: X[X.columns[::-1]], r"should match .* expected \['age', 'city'"),
         (lambda X: X.head(0), r"0 sample\(s\)"),
-        (lambda X: csr_matrix(np.eye(11)), "Sparse data was passed"),
+        (lambda X: X.assign(since="soon"), "Column 'since' must hold dates"),
+        (lambda X: X.assign(lasted="long"), "Column 'lasted' must hold durations"),
+        (
+            lambda X: X.assign(city=[["Rome"]] * len(X)),
+            "Column 'city' must hold .*list",
+        ),
+        (lambda X: X.set_axis([*X.columns[1:], "city"], axis=1), r"\['city'\] occur"),
     ],
 )
 def test_a_table_that_differs_is_named(table, change, message):
@@ -201,6 +204,7 @@ def test_the_result_does_not_depend_on_threads_processes_or_pickles(table):
 def test_skops_loads_a_fitted_table_estimator(table):
     sio = pytest.importorskip("skops.io")
     X, y = table
+    X["mixed"] = np.array([None, True, False, 2.5, "2.5", "x"] * 50, dtype=object)
     model = small().fit(X, y)
     saved = sio.dumps(model)
     assert set(sio.get_untrusted_types(data=saved)) <= set(TRUSTED_TYPES)
@@ -235,14 +239,17 @@ def test_verbose_prints_a_line_per_network(table, capsys):
 
 
 def test_large_tables_get_fewer_networks_and_then_fewer_epochs(monkeypatch, table):
-    monkeypatch.setattr(_tabular, "MAX_ROWS_SHOWN", 60 * 300 * 7)
-    model = TabularMLPClassifier(random_state=0)
-    model.encoders_ = [None] * 3
-    assert model._budget(300) == (7, 60)
-    assert model._budget(700) == (3, 60)
-    assert model._budget(1400) == (3, 30)
-    assert model._budget(10**6) == (3, 12)
-    assert clone(model).set_params(max_iter=5).fit(*table).n_iter_ <= 12
+    X, y = table
+    for n_shown, n_networks, n_epochs in (
+        (7 * 60, 7, 60),
+        (3 * 60, 3, 60),
+        (3 * 20, 3, 20),
+        (3, 3, 12),
+    ):
+        monkeypatch.setattr(_tabular, "MAX_SHOWN", n_shown * len(X))
+        networks = TabularMLPClassifier(random_state=0).fit(X, y).estimators_
+        assert sum(map(len, networks)) == n_networks
+        assert networks[0][0].max_iter == n_epochs
 
 
 def test_weights_of_the_mixture_maximise_its_likelihood():
