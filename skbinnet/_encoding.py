@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 BLOCK_ROWS = 256  # rows whose ramps are computed together, in the cache
 SOME_ROWS = 100_000  # rows from which medians, scales, knots and ranks are taken
 MANY = 30  # categories; a column of more gets statistics of each category too
+MAX_Z = 1e9  # of a z-score; the squares of larger ones might overflow
 MAX_PAIRED = 10  # columns of many categories that are paired with each other
 
 
@@ -320,8 +321,12 @@ class Numbers:
     def __init__(self, numbers, n_knots):
         self.has_missing = np.isnan(numbers).any(axis=0)
         numbers = numbers[:: -(-len(numbers) // SOME_ROWS)]
+        # Powers of 2 scale exactly, and no square of a number overflows then.
+        largest = np.fmax.reduce(np.abs(numbers), axis=0, initial=0)
+        self.exponents = -np.frexp(largest)[1]
         median = SimpleImputer(strategy="median", keep_empty_features=True)
-        scaler = StandardScaler().fit(median.fit_transform(numbers))
+        filled = median.fit_transform(np.ldexp(numbers, self.exponents))
+        scaler = StandardScaler().fit(filled)
         self.medians, self.means = median.statistics_, scaler.mean_
         self.scales = scaler.scale_
         z = self.z_scores(numbers)
@@ -337,8 +342,11 @@ class Numbers:
 
     def z_scores(self, numbers):
         """z-scores, with the median in place of missing values."""
-        filled = np.where(np.isnan(numbers), self.medians, numbers)
-        return ((filled - self.means) / self.scales).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is clipped
+            numbers = np.ldexp(numbers, self.exponents)
+            filled = np.where(np.isnan(numbers), self.medians, numbers)
+            z = (filled - self.means) / self.scales
+        return np.clip(z, -MAX_Z, MAX_Z).astype(np.float32)
 
     def _fit_ramps(self, z, n_knots):
         """Find the knots of columns that have more than two values."""
