@@ -1,5 +1,7 @@
 """A table: the columns of a data frame, an array or a list, as numbers and codes."""
 
+from datetime import UTC, date, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,15 @@ from ._encoding import SparseEncoder, TableEncoder
 
 DAY = np.timedelta64(1, "D")
 FIRST_DAY = np.datetime64("1970-01-01")
+
+KINDS = {"f": "number", "M": "date", "m": "duration", "O": "category"}  # of a dtype
+DTYPES = {"number": "float64", "date": "datetime64[us]", "duration": "timedelta64[us]"}
+CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
+    "duration": (timedelta, np.timedelta64),
+    "date": (date, np.datetime64),
+    "number": (bool, int, float, Decimal, np.bool_, np.integer, np.floating),
+}
+MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
 
 
 class Table(NamedTuple):
@@ -67,9 +78,19 @@ def check_names(names):
 
 def read_rows(X):
     """Rows as an array of two dimensions."""
-    rows = np.asarray(X)
-    if rows.dtype.kind in "US":  # NumPy makes texts of numbers that stand beside texts
-        rows = np.asarray(X, dtype=object)
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed, but the table in fit was dense; X.toarray() is "
+            "dense."
+        )
+    try:
+        rows = np.asarray(X)
+        if rows.dtype.kind in "UST":  # NumPy makes texts of numbers beside texts
+            rows = np.asarray(X, dtype=object)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"Expected a data frame, or rows of the same length: {error}"
+        ) from error
     if rows.ndim != 2:
         raise ValueError(
             f"Expected 2D array or a data frame, got {rows.ndim}D array instead. "
@@ -82,24 +103,60 @@ def read_rows(X):
 
 def has_category_dtype(column):
     """Whether a data frame says that a column holds categories."""
-    dtype = str(getattr(column, "dtype", ""))
+    dtype = str(getattr(column, "dtype", getattr(column, "type", "")))
     return dtype.startswith(("category", "Categorical", "Enum", "dictionary"))
 
 
+def read_column(name, column, is_category):
+    """A column as an array of floats, dates, durations or objects.
+
+    Raises ValueError, with the name, for what NumPy or another library cannot convert.
+    """
+    try:
+        values = read_values(column)
+        return values if is_category else read_objects(values)
+    except Exception as error:
+        raise ValueError(f"Column {name!r} cannot be read: {error}") from error
+
+
 def read_values(column):
-    """A column as an array of floats, dates, time differences or objects."""
-    dtype = getattr(column, "dtype", None)
+    """A column as an array; numbers as floats, whatever their dtype."""
+    dtype = getattr(column, "dtype", None)  # pyarrow's columns have none
     kind = getattr(dtype, "kind", None)
     if isinstance(dtype, np.dtype) and kind in "fiub":
         return np.asarray(column, dtype=np.float64)
-    if hasattr(column, "to_numpy"):
+    if dtype is None and has_category_dtype(column):
+        column = column.to_pylist()  # to_numpy makes other categories of missing values
+    elif hasattr(column, "to_numpy"):
+        if hasattr(dtype, "tz"):  # pandas; times with a time zone become UTC
+            return column.to_numpy(dtype=DTYPES["date"])
         if kind is not None and kind in "biuf":  # pandas, whose integers may be missing
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if kind == "M":  # pandas; times with a time zone become UTC
-            return column.to_numpy(dtype="datetime64[ns]")
         column = column.to_numpy()
     values = np.asarray(column)
-    return values.astype(np.float64) if values.dtype.kind in "biuf" else values
+    kind = "f" if values.dtype.kind in "biu" else values.dtype.kind
+    if values.ndim != 1:
+        raise ValueError(f"a row of it holds an array of shape {values.shape[1:]}.")
+    if kind == "c":
+        raise ValueError("Complex data not supported.")
+    return values if kind == "O" else values.astype(DTYPES.get(KINDS.get(kind), object))
+
+
+def read_objects(values):
+    """Objects that are all numbers, dates or durations, as such; others as they are."""
+    if values.dtype.kind != "O":
+        return values
+    is_present = np.array([not is_missing(value) for value in values], dtype=bool)
+    read, present = np.full(len(values), np.nan), values[is_present]
+    types = set(map(type, present))
+    if not types:
+        return read
+    for kind, classes in CLASSES.items():
+        if all(issubclass(one, classes) for one in types):
+            read = read.astype(DTYPES[kind])
+            read[is_present] = list(map(in_utc, present)) if kind == "date" else present
+            return read
+    return values
 
 
 def is_missing(value):
@@ -108,26 +165,36 @@ def is_missing(value):
         return False
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, float | np.floating) and value != value
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, MAY_BE_NAN) and value != value
 
 
-def is_number(value):
-    """Whether a value is a real number or a boolean."""
-    return isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
+def in_utc(time):
+    """A date, or a time without its time zone."""
+    if getattr(time, "tzinfo", None) is None:
+        return time
+    return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def read_numbers(values):
-    """Values as floats, NaN where they are missing; None if some are no numbers."""
-    if values.dtype.kind == "f":
+def of_kind(values, kind, name):
+    """Values of a column that held this kind in fit; raises ValueError for others."""
+    if KINDS[values.dtype.kind] == kind:
+        if kind == "number" and np.isinf(values).any():
+            raise ValueError(f"Column {name!r} contains infinity.")
         return values
-    if values.dtype.kind != "O":
-        return None
-    missing = np.array([is_missing(value) for value in values], dtype=bool)
-    if not all(map(is_number, values[~missing])):
-        return None
-    numbers = np.full(len(values), np.nan)
-    numbers[~missing] = values[~missing].astype(np.float64)
-    return numbers
+    if is_empty(values):
+        return np.full(len(values), np.nan).astype(DTYPES[kind])
+    others = (value for value in values if not isinstance(value, CLASSES[kind]))
+    wrong = next((value for value in others if not is_missing(value)), values[0])
+    raise ValueError(
+        f"Column {name!r} must hold {kind}s, as it did in fit, got {wrong!r}."
+    )
+
+
+def is_empty(values):
+    """Whether values that were read are all missing."""
+    return values.dtype.kind != "O" and np.isnan(values).all()
 
 
 class Categories:
@@ -189,34 +256,36 @@ def date_parts(values):
 class TableReader:
     """Reads tables that have the columns of the first."""
 
+    @np.errstate(over="ignore")  # infinity is refused
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
         self.names = [name for name, _ in columns]
         chosen = choose(self.names, categorical_features)
         self.kinds = [
-            kind_of(column, is_chosen)
-            for (_, column), is_chosen in zip(columns, chosen, strict=True)
+            kind_of(name, column, is_chosen)
+            for (name, column), is_chosen in zip(columns, chosen, strict=True)
         ]
         self.categories = {
-            name: Categories(name, read_values(column))
+            name: Categories(name, read_column(name, column, is_category=True))
             for (name, column), kind in zip(columns, self.kinds, strict=True)
             if kind == "category"
         }
 
+    @np.errstate(over="ignore")
     def read(self, X, estimator_name):
         """The Table of X; raises ValueError, which names the column that is wrong."""
         columns, numbers, codes = columns_of(X), [], []
         check_columns(columns, self.names, estimator_name)
         for (name, column), kind in zip(columns, self.kinds, strict=True):
-            values = read_values(column)
+            values = read_column(name, column, kind == "category")
             if kind == "category":
                 codes.append(self.categories[name].encode(values))
-            elif kind == "date":
-                numbers += date_parts(as_times(values, "datetime64[ns]", name)).values()
-            elif kind == "duration":
-                numbers.append(as_times(values, "timedelta64[ns]", name) / DAY)
+                continue
+            values = of_kind(values, kind, name)
+            if kind == "date":
+                numbers += date_parts(values).values()
             else:
-                numbers.append(check_numbers(read_numbers(values), name))
+                numbers.append(values / DAY if kind == "duration" else values)
         n_rows = len(columns[0][1])
         return Table(stack(numbers, n_rows, np.float64), stack(codes, n_rows, np.intp))
 
@@ -260,37 +329,22 @@ def check_count(n_features, names, estimator_name):
 
 
 def check_columns(columns, expected, estimator_name):
-    """Raise ValueError if a table has other columns than in fit."""
+    """Raise ValueError if a table has other columns than in fit.
+
+    Names that are 0, 1, ... tell nothing, unless they are in another order.
+    """
     check_count(len(columns), expected, estimator_name)
     names = [name for name, _ in columns]
-    are_named = isinstance(expected[0], str) and isinstance(names[0], str)
-    if are_named and names != expected:
-        raise ValueError(
-            "The feature names should match those that were passed during fit, in the "
-            f"same order: expected {expected}, got {names}."
-        )
-
-
-def as_times(values, dtype, name):
-    """Values as dates or durations; raises ValueError for others."""
-    if values.dtype.kind == "f" and np.isnan(values).all():
-        values = np.full(len(values), "NaT", dtype)
-    try:
-        return values.astype(dtype)
-    except (ValueError, TypeError) as error:
-        kind = "dates" if dtype.startswith("date") else "durations"
-        raise ValueError(
-            f"Column {name!r} must hold {kind}, as it did in fit: {error}."
-        ) from error
-
-
-def check_numbers(values, name):
-    """Raise ValueError, with the column's name, for texts and infinity."""
-    if values is None:
-        raise ValueError(f"Column {name!r} must hold numbers, as it did in fit.")
-    if np.isinf(values).any():
-        raise ValueError(f"Column {name!r} contains infinity.")
-    return values
+    if names == expected:
+        return
+    no_names = list(range(len(names)))
+    if no_names in (names, expected) and set(names) != set(expected):
+        return
+    i, name = next((i, e) for i, e in enumerate(expected) if e != names[i])
+    raise ValueError(
+        "The feature names should match those that were passed during fit, in the same "
+        f"order: column {i} was {name!r}, got {names[i]!r}."
+    )
 
 
 def stack(columns, n_rows, dtype):
@@ -298,14 +352,15 @@ def stack(columns, n_rows, dtype):
     return np.array(columns, dtype=dtype).reshape(len(columns), n_rows).T
 
 
-def kind_of(column, is_category):
-    """What a column holds: "number", "category", "date" or "duration"."""
-    if is_category or has_category_dtype(column):
+def kind_of(name, column, is_chosen):
+    """What a column holds: "number", "date", "duration" or "category".
+
+    One without any value holds categories, so that any may come in a prediction.
+    """
+    if is_chosen or has_category_dtype(column):
         return "category"
-    values = read_values(column)
-    if values.dtype.kind in "Mm":
-        return "date" if values.dtype.kind == "M" else "duration"
-    return "category" if read_numbers(values) is None else "number"
+    values = read_column(name, column, is_category=False)
+    return "category" if is_empty(values) else KINDS[values.dtype.kind]
 
 
 def choose(names, categorical_features):
