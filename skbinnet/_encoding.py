@@ -8,7 +8,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import (
-    MaxAbsScaler,
     OneHotEncoder,
     QuantileTransformer,
     StandardScaler,
@@ -307,12 +306,15 @@ class SparseEncoder:
 
     def fit(self, table, positive, n_folds):
         """Learn from a table; there are no statistics."""
-        self.scaler = MaxAbsScaler().fit(table.numbers)
+        largest = abs(table.numbers).max(axis=0).toarray().ravel()
+        self.scales = np.where(largest > 0, largest, 1).astype(np.float64)
         return np.empty((len(positive), 0))
 
     def encode(self, table, view, statistics=None):
         """Rows as a view."""
-        return self.scaler.transform(table.numbers)
+        X = table.numbers.astype(np.float32)  # a copy
+        X.data[:] = np.clip(X.data / self.scales[X.indices], -MAX_Z, MAX_Z)
+        return X
 
 
 class Numbers:

@@ -1,5 +1,6 @@
 """A table: the columns of a data frame, an array or a list, as numbers and codes."""
 
+from collections.abc import Hashable
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -256,7 +257,7 @@ def date_parts(values):
 class TableReader:
     """Reads tables that have the columns of the first."""
 
-    @np.errstate(over="ignore")  # infinity is refused
+    @np.errstate(over="ignore")
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
         self.names = [name for name, _ in columns]
@@ -271,12 +272,13 @@ class TableReader:
             if kind == "category"
         }
 
-    @np.errstate(over="ignore")
+    @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):
         """The Table of X; raises ValueError, which names the column that is wrong."""
         columns, numbers, codes = columns_of(X), [], []
         check_columns(columns, self.names, estimator_name)
-        for (name, column), kind in zip(columns, self.kinds, strict=True):
+        named = zip(self.names, columns, self.kinds, strict=True)
+        for name, (_, column), kind in named:
             values = read_column(name, column, kind == "category")
             if kind == "category":
                 codes.append(self.categories[name].encode(values))
@@ -299,8 +301,11 @@ class SparseReader:
     """Reads sparse matrices with as many columns as the first."""
 
     def __init__(self, X):
+        if X.ndim != 2:
+            raise ValueError(f"Expected 2D sparse matrix, got {X.ndim}D instead.")
         self.names = list(range(X.shape[1]))
 
+    @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):
         """The SparseTable of X."""
         X = check_array(
@@ -368,7 +373,7 @@ def choose(names, categorical_features):
     if isinstance(categorical_features, str):  # "from_dtype"
         return [False] * len(names)
     chosen = list(categorical_features)
-    if all(isinstance(c, bool | np.bool_) for c in chosen):
+    if chosen and all(isinstance(c, bool | np.bool_) for c in chosen):
         if len(chosen) != len(names):
             raise ValueError(
                 f"categorical_features must have {len(names)} items, a boolean for "
@@ -377,7 +382,7 @@ def choose(names, categorical_features):
         return [bool(c) for c in chosen]
     places = dict(enumerate(range(len(names))))
     places |= {name: i for i, name in enumerate(names)}
-    unknown = [c for c in chosen if c not in places]
+    unknown = [c for c in chosen if not isinstance(c, Hashable) or c not in places]
     if unknown:
         raise ValueError(
             f"categorical_features names {unknown}, but the columns are {names}."

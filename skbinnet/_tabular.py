@@ -6,6 +6,7 @@ from functools import partial
 from itertools import takewhile
 from numbers import Integral, Real
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -111,7 +112,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     warm_start : bool, default=False
         Whether `fit` keeps the networks and the encoder of the last call and adds
-        networks up to `n_estimators`. `X` and `y` must be the same.
+        networks up to `n_estimators`. `X`, `y` and the weights must be the same.
 
     random_state : int, RandomState instance or None, default=None
         Determines the rows that are held out and the seeds of the networks. Pass an int
@@ -273,12 +274,13 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             tasks = NetworkTasks(self, X, y, sample_weight)
             data = self._read(X, y, sample_weight)
             with noted_interrupts() as interrupts:
-                self._train(data, Progress(self, tasks, interrupts))
+                progress = Progress(self, tasks, interrupts)
+                self._train(data, progress)
             tasks.close()
         if interrupts:
             warnings.warn(
-                f"Training was interrupted. {sum(map(len, self.estimators_))} networks "
-                "are done, and make the predictions.",
+                f"Training was interrupted after {sum(map(len, self.estimators_))} of "
+                f"{progress.n_networks} networks, which make the predictions.",
                 ConvergenceWarning,
                 stacklevel=FIT_DEPTH,
             )
@@ -294,6 +296,10 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         positive = encode_labels(y, classes, "y")
         of_classes = class_weights(self.class_weight, classes, y, sample_weight)
         weight = multiply_weights(sample_weight, of_classes, positive)
+        weight /= weight.max()  # so that no sum overflows
+        checksum = crc32(weight, crc32(positive))
+        if goes_on and checksum != self._checksum:
+            raise ValueError("warm_start=True needs the rows of the last call to fit.")
         reader = self._reader if goes_on else make_reader(X, self.categorical_features)
         table = reader.read(X, type(self).__name__)
         (used,) = np.nonzero(weight)
@@ -302,6 +308,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         statistics = encoder.fit(table, positive, n_folds(positive, classes))
         if not goes_on:
             self.classes_, self._reader, self.encoder_ = classes, reader, encoder
+            self._checksum = checksum
             self._seed = check_random_state(self.random_state).randint(2**31 - 1)
             self.estimators_ = [[] for _ in encoder.views]
             self._set_names(reader.names)
