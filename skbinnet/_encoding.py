@@ -396,17 +396,15 @@ class Statistics:
             return np.empty((len(codes), 0), np.float32)
         encoder = target_encoder(n_folds)
         means = encoder.fit_transform(joint, positive)
+        sizes = [self.n_codes[j] for j in self.many] + [len(k) + 1 for k in self.known]
         statistics = []
-        for of_rows, column, of_codes in zip(
-            means.T, joint.T, encoder.encodings_, strict=True
-        ):
-            counts = np.bincount(column)
-            raw = pair_up(of_rows, counts[column] - 1)  # the others of its category
+        for i, (column, size) in enumerate(zip(joint.T, sizes, strict=True)):
+            counts = np.bincount(column, minlength=size)
+            raw = pair_up(means[:, i], counts[column] - 1)  # the others of its category
             scaler = StandardScaler().fit(raw)
-            table = pair_up(
-                np.append(of_codes, encoder.target_mean_), np.append(counts, 0)
-            )
-            self.tables.append(squash(scaler.transform(table)))
+            of_codes = np.full(size, encoder.target_mean_)
+            of_codes[encoder.categories_[i]] = encoder.encodings_[i]
+            self.tables.append(squash(scaler.transform(pair_up(of_codes, counts))))
             statistics.append(squash(scaler.transform(raw)))
         return np.hstack(statistics, dtype=np.float32)
 
