@@ -128,7 +128,7 @@ def read_values(column):
         return np.asarray(column, dtype=np.float64)
     if dtype is None and has_category_dtype(column):
         column = column.to_pylist()  # to_numpy makes other categories of missing values
-    elif hasattr(column, "to_numpy"):
+    elif dtype is not None and hasattr(column, "to_numpy"):
         if hasattr(dtype, "tz"):  # pandas; times with a time zone become UTC
             return column.to_numpy(dtype=DTYPES["date"])
         if kind is not None and kind in "biuf":  # pandas, whose integers may be missing
