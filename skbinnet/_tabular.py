@@ -70,7 +70,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     estimator : BinaryMLPClassifier, default=None
         The network to take copies of; their `early_stopping`, `scoring`, `max_time` and
         `random_state` are set. By default one with the parameters `hidden_layer_sizes`,
-        `alpha` and `max_iter` below, which have no effect otherwise.
+        `alpha`, `dropout` and `max_iter` below, which have no effect otherwise.
 
     n_estimators : int, default=18
         Number of networks; a multiple of 3 gives each view the same number. The first
@@ -81,6 +81,9 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     alpha : float, default=3e-4
         Strength of the L2 penalty on the weights of a network.
+
+    dropout : float, default=0.1
+        Share of the hidden units that are dropped in each step of the training.
 
     max_iter : int, default=60
         Maximum number of epochs of a network; on large tables there are fewer, at least
@@ -176,6 +179,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         "n_estimators": [AT_LEAST_1],
         "hidden_layer_sizes": ["array-like", AT_LEAST_1],
         "alpha": [NOT_NEGATIVE],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_iter": [AT_LEAST_1],
         "n_knots": [Interval(Integral, 2, None, closed="left")],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
@@ -196,6 +200,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         *,
         hidden_layer_sizes=(128, 128),
         alpha=3e-4,
+        dropout=0.1,
         max_iter=60,
         n_knots=32,
         categorical_features="from_dtype",
@@ -212,6 +217,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         self.n_estimators = n_estimators
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
+        self.dropout = dropout
         self.max_iter = max_iter
         self.n_knots = n_knots
         self.categorical_features = categorical_features
@@ -418,6 +424,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         return BinaryMLPClassifier(
             self.hidden_layer_sizes,
             alpha=self.alpha,
+            dropout=self.dropout,
             max_iter=self.max_iter,
             **self.encoder_.network_params,
         )

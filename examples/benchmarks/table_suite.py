@@ -153,6 +153,8 @@ ABLATED = {
     "20 epochs": {"max_iter": 20},
     "2 knots": {"n_knots": 2},
     "8 knots": {"n_knots": 8},
+    "dropout 0": {"dropout": 0},
+    "dropout 0.3": {"dropout": 0.3},
     "alpha 0": {"alpha": 0},
     "alpha 0.003": {"alpha": 0.003},
 }
