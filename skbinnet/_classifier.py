@@ -287,6 +287,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     See Also
     --------
+    TabularMLPClassifier : Takes a table as it comes, without scaling or encoding.
     sklearn.neural_network.MLPClassifier : Any number of classes.
     TrainingCurvesDisplay : Loss and accuracy per epoch as a picture.
 

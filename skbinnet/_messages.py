@@ -131,8 +131,9 @@ def how_to_scale(X):
     return (
         "The usual cause is features that are not scaled: "
         f"{most_in_need_of_scaling(X)}. If these are far from 0 and 1, bring the "
-        "features to a similar scale, for example with StandardScaler; if not, try "
-        "another learning_rate_init or alpha, or more epochs."
+        "features to a similar scale, for example with StandardScaler, or use "
+        "TabularMLPClassifier, which scales them itself; if not, try another "
+        "learning_rate_init or alpha, or more epochs."
     )
 
 
