@@ -50,11 +50,14 @@ def link_to_scikit_learn(app, env, node, contnode):
     return reference("", "", contnode, refuri=page, internal=False)
 
 
-def link_to_gallery(app, path, page, content):
-    """Turn links to scripts in the README into links to their gallery pages."""
-    content[0] = re.sub(r"\(examples/(plot_\w+)\.py\)", r"(gallery/\1)", content[0])
+def link_to_gallery(app, *page_and_content):
+    """Turn links to scripts, in a page or the README, into links to the gallery."""
+    content = page_and_content[-1]
+    links = r"\((?:examples|\.\.)/(plot_\w+)\.py\)"
+    content[0] = re.sub(links, r"(gallery/\1)", content[0])
 
 
 def setup(app):
     app.connect("missing-reference", link_to_scikit_learn)
     app.connect("include-read", link_to_gallery)
+    app.connect("source-read", link_to_gallery)
