@@ -331,9 +331,10 @@ class Numbers:
         scaler = StandardScaler().fit(filled)
         self.medians, self.means = median.statistics_, scaler.mean_
         self.scales = scaler.scale_
-        z = self.z_scores(numbers)
+        z, missing = self.z_scores(numbers), np.isnan(numbers)
         self._fit_ramps(z, n_knots)
-        self._fit_ranks(z)
+        # Ties of missing values at the median would make the ranks jump there.
+        self._fit_ranks(np.where(missing & ~missing.all(axis=0), np.nan, z))
 
     def parts(self, numbers, view):
         """The parts of a view, and indicators of missing values."""

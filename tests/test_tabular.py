@@ -144,7 +144,10 @@ def test_polars_and_pyarrow_tables(table):
         (lambda X: X.assign(age=np.inf), "Column 'age' contains infinity"),
         (lambda X: X.assign(age="old"), "Column 'age' must hold numbers"),
         (lambda X: X.drop(columns="age"), "X has 10 features, .* expecting 11"),
-        (lambda X: X[X.columns[::-1]], r"should match .* expected \['age', 'city'"),
+        (
+            lambda X: X[X.columns[::-1]],
+            r"should match .* column 0 was 'age', got 'nothing'",
+        ),
         (lambda X: X.head(0), r"0 sample\(s\)"),
         (lambda X: X.assign(since="soon"), "Column 'since' must hold dates"),
         (lambda X: X.assign(lasted="long"), "Column 'lasted' must hold durations"),
