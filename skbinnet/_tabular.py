@@ -274,14 +274,16 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         ConvergenceWarning
             If training was interrupted.
         """
+        self._validate_params()
+        check_scoring_param(self)
+        tasks = NetworkTasks(self, X, y, sample_weight)
         with unchanged_on_error(self):
-            self._validate_params()
-            check_scoring_param(self)
-            tasks = NetworkTasks(self, X, y, sample_weight)
             data = self._read(X, y, sample_weight)
             with noted_interrupts() as interrupts:
                 progress = Progress(self, tasks, interrupts)
                 self._train(data, progress)
+            if len(interrupts) > 1:  # a network has taken the second for the first
+                raise KeyboardInterrupt
             tasks.close()
         if interrupts:
             warnings.warn(

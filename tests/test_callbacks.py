@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbinnet import BinaryMLPClassifier
+from skbinnet import BinaryMLPClassifier, TabularMLPClassifier
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
 
@@ -125,3 +125,85 @@ def test_the_progress_bar_goes_down_to_the_epochs(Xy, capsys, monkeypatch):
     GridSearchCV(model, grid, cv=2).set_callbacks(bar).fit(*Xy)
     lines = capsys.readouterr().out.splitlines()
     assert sum("BinaryMLPClassifier - fit" in line for line in lines) == 5
+
+
+# ---- the networks of a table
+
+
+def tabular(**params):
+    """A small TabularMLPClassifier with seed 0."""
+    return TabularMLPClassifier(
+        **{"n_estimators": 4, "max_iter": 3, "random_state": 0} | params
+    )
+
+
+class NetworkListener(Listener):
+    """A Listener that may stop or raise after some networks."""
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata):
+        self.heard.append(f"end {context.task_name}")
+        self.fitted.append((X, y, metadata))
+        if self.heard.count("end network") == self.stop_after:
+            if self.error is not None:
+                raise self.error
+            return True
+
+
+@pytest.mark.unconverged
+def test_a_callback_hears_of_the_fit_of_a_table_and_of_each_network(Xy):
+    listener = NetworkListener()
+    weight = np.arange(60) + 1
+    tabular().set_callbacks(listener).fit(*Xy, weight)
+    networks = ["begin network", "end network"] * 4
+    assert listener.heard == ["setup", "begin fit", *networks, "end fit", "teardown"]
+    for X, y, metadata in listener.fitted:
+        assert X is Xy[0]
+        assert y is Xy[1]
+        assert metadata == {"sample_weight": weight}
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_callback_changes_no_network(Xy, n_jobs):
+    model = tabular(n_jobs=n_jobs).set_callbacks(NetworkListener()).fit(*Xy)
+    expected = tabular().fit(*Xy)
+    assert_array_equal(model.predict_proba(Xy[0]), expected.predict_proba(Xy[0]))
+
+
+@pytest.mark.unconverged
+def test_a_callback_stops_the_fit_of_a_table_after_a_network(Xy):
+    model = tabular().set_callbacks(NetworkListener(stop_after=2)).fit(*Xy)
+    assert [len(networks) for networks in model.estimators_] == [1, 1, 0]
+    assert np.isfinite(model.predict_proba(Xy[0])).all()
+
+
+@pytest.mark.unconverged
+def test_an_error_of_a_callback_leaves_the_estimator_of_a_table_as_it_was(Xy):
+    listener = NetworkListener(stop_after=6, error=RuntimeError("no"))
+    model = tabular().set_callbacks(listener).fit(*Xy)
+    before = vars(model).copy()
+    with pytest.raises(RuntimeError, match="no"):
+        model.fit(*Xy)
+    assert vars(model) == before
+    assert listener.heard[-1] == "teardown"
+
+
+@pytest.mark.unconverged
+def test_the_scoring_monitor_scores_the_fit_of_a_table(Xy):
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = tabular().set_callbacks(monitor).fit(*Xy)
+    (row,) = monitor.get_logs().data
+    assert row["accuracy"] == model.score(*Xy)
+    GridSearchCV(model, {"alpha": [0.1, 1]}, cv=2).fit(*Xy)
+    assert len(monitor.get_logs().data) == 2 * 2 + 1
+
+
+@pytest.mark.unconverged
+def test_the_progress_bar_goes_down_to_the_networks(Xy, capsys, monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "200")
+    bar = callback.ProgressBar(max_propagation_depth=None)
+    search = GridSearchCV(tabular(), {"alpha": [0.1, 1]}, cv=2)
+    search.set_callbacks(bar).fit(*Xy)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("TabularMLPClassifier - network" in line for line in lines) == 5 * 4
