@@ -33,7 +33,8 @@ from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 # Each choice was made on the fifteen tables of the study, three splits each.
 PRIOR = 5  # rows that count for each view before the held-out rows do
 LEAST_EPOCHS = 12
-MAX_SHOWN = 7_000_000  # rows x epochs x networks; more rows get fewer of the latter
+LEAST_SHOWN = 7_000_000  # rows x epochs x networks; many rows get fewer of the latter
+SHOWN_PER_ROW = 24  # epochs x networks, where that is more
 MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
 MAX_HELD_OUT = 10_000  # rows held out from a network
 BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
@@ -387,12 +388,15 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     def _budget(self, data):
         """The number of networks, and the most epochs and rows of each."""
-        n_rows, views = len(data.weight), self.encoder_.views
-        shown, max_iter = max(MAX_SHOWN, LEAST_EPOCHS * n_rows), self._base().max_iter
-        some = self.encoder_.encode(data.table.take(slice(0, 100)), views[0])
+        n_rows, max_iter = len(data.weight), self._base().max_iter
+        shown = max(LEAST_SHOWN, SHOWN_PER_ROW * n_rows)
+        some = self.encoder_.encode(
+            data.table.take(slice(0, 100)), self.encoder_.views[0]
+        )
         max_rows = max(2, MAX_NUMBERS * some.shape[0] // max(1, some.size))
+        # One network for each view, and enough of them that they see all rows.
+        least = max(len(self.encoder_.views), -(-n_rows // max_rows))
         n_rows = min(n_rows, max_rows)
-        least = min(len(views), self.n_estimators)
         n_networks = max(least, shown // (n_rows * max_iter))
         n_networks = min(n_networks, self.n_estimators)
         n_epochs = max(LEAST_EPOCHS, shown // (n_rows * n_networks))

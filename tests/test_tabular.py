@@ -614,7 +614,7 @@ def test_large_tables_get_fewer_networks_and_then_fewer_epochs(monkeypatch, tabl
         (3 * 20, 3, 20),
         (3, 3, 12),
     ):
-        monkeypatch.setattr(_tabular, "MAX_SHOWN", n_shown * len(X))
+        monkeypatch.setattr(_tabular, "LEAST_SHOWN", n_shown * len(X))
         networks = TabularMLPClassifier(random_state=0).fit(X, y).estimators_
         assert sum(map(len, networks)) == n_networks
         assert networks[0][0].max_iter == n_epochs
