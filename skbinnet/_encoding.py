@@ -23,6 +23,8 @@ from sklearn.utils.validation import (
 BLOCK_ROWS = 256  # rows whose ramps are computed together, in the cache
 SOME_ROWS = 100_000  # rows from which medians, scales, knots and ranks are taken
 MANY = 30  # categories; a column of more gets statistics of each category too
+MAX_VALUES = 16  # of a column that have an indicator each
+LEAST_COUNT = 10  # of rows that have such a value
 MAX_Z = 1e9  # of a z-score; the squares of larger ones might overflow
 MAX_PAIRED = 10  # columns of many categories that are paired with each other
 
@@ -260,6 +262,7 @@ class TableEncoder:
 
         scores   z-scores, squashed
         ramps    those of PiecewiseLinearEncoder, where there are more than two values
+        values   indicators of values that several rows have, such as 0 or codes
         ranks    as normal scores, at most 3
 
     with the median in place of missing values. Each view also has indicators of missing
@@ -270,7 +273,7 @@ class TableEncoder:
     To look it up takes a tenth of their time for a single row.
     """
 
-    views = (("ramps", "scores"), ("scores",), ("ranks",))
+    views = (("ramps", "values", "scores"), ("scores",), ("ranks",))
     network_params = {}
 
     def __init__(self, n_knots, n_codes):
@@ -333,13 +336,19 @@ class Numbers:
         self.scales = scaler.scale_
         z, missing = self.z_scores(numbers), np.isnan(numbers)
         self._fit_ramps(z, n_knots)
+        self._fit_values(z)
         # Ties of missing values at the median would make the ranks jump there.
         self._fit_ranks(np.where(missing & ~missing.all(axis=0), np.nan, z))
 
     def parts(self, numbers, view):
         """The parts of a view, and indicators of missing values."""
         z = self.z_scores(numbers)
-        functions = {"scores": squash, "ramps": self.ramps, "ranks": self.ranks}
+        functions = {
+            "scores": squash,
+            "ramps": self.ramps,
+            "values": self.values,
+            "ranks": self.ranks,
+        }
         missing = np.isnan(numbers[:, self.has_missing])
         return [*(functions[part](z) for part in view), missing]
 
@@ -361,6 +370,21 @@ class Numbers:
     def ramps(self, z):
         """The ramps of PiecewiseLinearEncoder."""
         return self.make_ramps(z[:, self.uneven]) if self.uneven else z[:, :0]
+
+    def _fit_values(self, z):
+        """Find the values of these columns that several rows have."""
+        found = [frequent_values(z[:, j]) for j in self.uneven]
+        self.value_columns = np.repeat(self.uneven, [len(x) for x in found]).astype(int)
+        self.frequent = np.concatenate([*found, z[:0, 0]])
+        self.shares = self._are_equal(z).mean(axis=0)
+
+    def values(self, z):
+        """Indicators of the frequent values, less their means."""
+        return self._are_equal(z) - self.shares
+
+    def _are_equal(self, z):
+        """Whether a number is the frequent value of each indicator."""
+        return np.take(z, self.value_columns, axis=1) == self.frequent
 
     def _fit_ranks(self, z):
         """Tabulate the normal score of each quantile."""
@@ -427,6 +451,13 @@ class Statistics:
             place = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
             columns.append(np.where(known[place] == numbers, place, len(known)))
         return np.column_stack(columns) if columns else codes[:, :0]
+
+
+def frequent_values(x):
+    """The values that at least LEAST_COUNT rows have, at most MAX_VALUES of them."""
+    values, counts = np.unique(x, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+    return values[most[counts[most] >= LEAST_COUNT]]
 
 
 def squash(z):

@@ -57,14 +57,14 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     """Neural networks for two classes that take a table as it comes.
 
     The table may hold numbers, texts, categories, dates and missing values. It is
-    encoded in three views: squashed z-scores of the numbers, and ramps between the
-    quantiles of each (:class:`PiecewiseLinearEncoder`) [1]_; the z-scores alone; and
-    ranks as normal scores. Each has indicators of missing values and one-hot columns
-    and, for columns of more than 30 categories and pairs of these, the mean of the
-    target in each category, cross-fitted, and its frequency. Several networks are
-    trained on each view. Each holds out other rows, and stops when the loss on them no
-    longer falls. The probabilities are averaged within a view, and the views are
-    weighted by the likelihood of the held-out rows.
+    encoded in three views: squashed z-scores of the numbers, ramps between the
+    quantiles of each (:class:`PiecewiseLinearEncoder`) [1]_ and indicators of frequent
+    values; the z-scores alone; and ranks as normal scores. Each has indicators of
+    missing values and one-hot columns and, for columns of more than 30 categories and
+    pairs of these, the mean of the target in each category, cross-fitted, and its
+    frequency. Several networks are trained on each view. Each holds out other rows, and
+    stops when the loss on them no longer falls. The probabilities are averaged within a
+    view, and the views are weighted by the likelihood of the held-out rows.
 
     Parameters
     ----------
