@@ -86,7 +86,7 @@ def read_rows(X):
         )
     try:
         rows = np.asarray(X)
-        if rows.dtype.kind in "UST":  # NumPy makes texts of numbers beside texts
+        if rows.dtype.kind in "US":  # NumPy makes texts of numbers beside texts
             rows = np.asarray(X, dtype=object)
     except (ValueError, TypeError) as error:
         raise ValueError(
@@ -129,7 +129,7 @@ def read_values(column):
     if dtype is None and has_category_dtype(column):
         column = column.to_pylist()  # to_numpy makes other categories of missing values
     elif dtype is not None and hasattr(column, "to_numpy"):
-        if hasattr(dtype, "tz"):  # pandas; times with a time zone become UTC
+        if hasattr(dtype, "tz"):  # pandas; in UTC, and without an object for each
             return column.to_numpy(dtype=DTYPES["date"])
         if kind is not None and kind in "biuf":  # pandas, whose integers may be missing
             return column.to_numpy(dtype=np.float64, na_value=np.nan)

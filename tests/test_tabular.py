@@ -11,6 +11,7 @@ from helpers import acts_in_call, fit_warns
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.optimize import minimize_scalar
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -27,7 +28,7 @@ from skbinnet import (
     TabularMLPClassifier,
     _tabular,
 )
-from skbinnet._tabular import mixture_weights
+from skbinnet._tabular import PRIOR, mixture_weights
 
 
 def small(**params):
@@ -480,7 +481,10 @@ def test_a_warm_start_keeps_all_networks(sums):
         ValueError, match=r"n_estimators must be at least 6, .* makes 3"
     ):
         model.set_params(n_estimators=3).fit(*sums)
-    assert sizes(model.set_params(n_estimators=6).fit(*sums)) == [2, 2, 2]
+    kept = all_networks(model)
+    model.set_params(n_estimators=7).fit(*sums)
+    assert sizes(model) == [3, 2, 2]
+    assert {id(network) for network in kept} < set(map(id, all_networks(model)))
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -510,6 +514,20 @@ def test_ctrl_c_keeps_the_networks_that_are_done(sums, n_done, expected):
     assert np.isfinite(model.predict_proba(sums[0])).all()
     at_once = small(scoring=acts_in_call(-1, interrupt), **params).fit(*sums)
     assert_same(model.fit(*sums), at_once, sums[0])  # it goes on
+
+
+@pytest.mark.usefixtures("default_handler")
+def test_ctrl_c_before_the_first_network_leaves_one(sums, monkeypatch):
+    begin = _tabular.Progress.begin
+
+    def interrupted(progress, *args):
+        os.kill(os.getpid(), signal.SIGINT)
+        begin(progress, *args)
+
+    monkeypatch.setattr(_tabular.Progress, "begin", interrupted)
+    model = small()
+    fit_warns("interrupted after 1 of 3 networks", model, *sums)
+    assert sizes(model) == [1, 0, 0]
 
 
 @pytest.mark.unconverged
@@ -620,11 +638,24 @@ def test_large_tables_get_fewer_networks_and_then_fewer_epochs(monkeypatch, tabl
         assert networks[0][0].max_iter == n_epochs
 
 
-def test_weights_of_the_mixture_maximise_its_likelihood():
+def test_weights_of_the_mixture_are_squares_of_the_most_likely():
+    rng = np.random.RandomState(0)
+    likelihoods = rng.uniform(0.2, 1, (2, 500))
+    row_weights = rng.uniform(0.5, 2, 500)
+
+    def loss(w):
+        log_likelihoods = np.log(w * likelihoods[0] + (1 - w) * likelihoods[1])
+        return -row_weights @ log_likelihoods - PRIOR * np.log(w * (1 - w))
+
+    w = minimize_scalar(loss, bounds=(0, 1), method="bounded").x
+    expected = np.array([w, 1 - w]) ** 2
+    found = mixture_weights(likelihoods, row_weights, n_iter=10_000)
+    assert_allclose(found, expected / expected.sum(), rtol=1e-4)
+    even = mixture_weights(likelihoods[[0, 0]], row_weights)
+    assert_allclose(even, 0.5)
+
+
+def test_a_view_that_is_worse_has_little_weight():
     rng = np.random.RandomState(0)
     good, bad = rng.uniform(0.5, 1, 500), rng.uniform(0, 0.6, 500)
-    even = mixture_weights(np.array([good, good]), np.ones(500))
-    assert_allclose(even, 0.5)
-    uneven = mixture_weights(np.array([good, bad]), np.ones(500))
-    assert uneven[0] > 0.95
-    assert uneven.sum() == pytest.approx(1)
+    assert mixture_weights(np.array([good, bad]), np.ones(500))[0] > 0.95
