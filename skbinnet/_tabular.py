@@ -33,7 +33,7 @@ from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 # Each choice was made on the fifteen tables of the study, three splits each.
 PRIOR = 5  # rows that count for each view before the held-out rows do
 LEAST_EPOCHS = 12
-LEAST_SHOWN = 7_000_000  # rows x epochs x networks; many rows get fewer of the latter
+LEAST_SHOWN = 12_000_000  # rows x epochs x networks; many rows get fewer of the latter
 SHOWN_PER_ROW = 24  # epochs x networks, where that is more
 MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
 MAX_HELD_OUT = 10_000  # rows held out from a network
@@ -77,7 +77,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         Number of networks; a multiple of 3 gives each view the same number. The first
         has the view with ramps. On large tables there are fewer, at least 3.
 
-    hidden_layer_sizes : int or array-like of int, default=(128, 128)
+    hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Number of units in each hidden layer of a network.
 
     alpha : float, default=3e-4
@@ -199,7 +199,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         estimator=None,
         n_estimators=18,
         *,
-        hidden_layer_sizes=(128, 128),
+        hidden_layer_sizes=(64, 64),
         alpha=3e-4,
         dropout=0.1,
         max_iter=60,
