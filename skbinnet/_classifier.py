@@ -344,6 +344,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     True
     """
 
+    _warns = True  # False in a network of TabularMLPClassifier, which scales features
+
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", AT_LEAST_1],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -534,7 +536,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             tasks = context and Tasks(self, context, *data, settings.layer_sizes)
             outcome = self._train(settings, state, samples, val, tasks)
             self.n_iter_ = outcome.n_epochs
-        for message in outcome.messages:
+        for message in outcome.messages if self._warns else ():
             warnings.warn(message, ConvergenceWarning, stacklevel=FIT_DEPTH)
         return self
 

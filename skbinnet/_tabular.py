@@ -551,6 +551,7 @@ class Member(NamedTuple):
         """Fit the network, and tell of it."""
         self.network.set_params(max_time=progress.share(self.number))
         X = self.encode(training.table, statistics=training.statistics)
+        self.network._warns = False
         with progress.tasks.around(self.number, self.network):
             self.network.fit(
                 X,
@@ -560,6 +561,7 @@ class Member(NamedTuple):
                 y_val=held_out.positive,
                 sample_weight_val=held_out.weight,
             )
+        del self.network._warns
         progress.tell(self.number, self.network)
 
 

@@ -316,7 +316,6 @@ def test_arrays_are_not_written_to(sums):
     small().fit(X, y, weight).predict(X)
 
 
-@pytest.mark.unconverged
 @pytest.mark.parametrize("column", [
     np.r_[np.zeros(119), 1e-300], np.linspace(-1, 1, 120) * 1.7e308, np.zeros(120),
     np.full(120, np.nan),
@@ -530,7 +529,6 @@ def test_ctrl_c_before_the_first_network_leaves_one(sums, monkeypatch):
     assert sizes(model) == [1, 0, 0]
 
 
-@pytest.mark.unconverged
 @pytest.mark.usefixtures("default_handler")
 def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(sums):
     model = small().fit(*sums)
@@ -548,7 +546,6 @@ def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(sums):
 # ---- with the rest of scikit-learn
 
 
-@pytest.mark.unconverged
 def test_a_grid_reaches_the_parameters_of_the_network(sums):
     model = small(estimator=BinaryMLPClassifier(4, max_iter=3))
     grid = {
@@ -659,3 +656,9 @@ def test_a_view_that_is_worse_has_little_weight():
     rng = np.random.RandomState(0)
     good, bad = rng.uniform(0.5, 1, 500), rng.uniform(0, 0.6, 500)
     assert mixture_weights(np.array([good, bad]), np.ones(500))[0] > 0.95
+
+
+def test_networks_that_learn_nothing_do_not_warn_the_user_of_a_table():
+    X, y = np.zeros((400, 5)), np.arange(400) % 2
+    model = small().fit(X, y)  # warnings are errors
+    fit_warns("learned nothing", model.estimators_[0][0], X, y)
