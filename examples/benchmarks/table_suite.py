@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from importlib import import_module
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -97,6 +99,7 @@ class Model:
     params: dict
     prepare: Callable | None = None  # None: it gets the table as it comes
     texts: str | None = None  # the parameter of fit that names the columns of texts
+    private: dict = field(default_factory=dict)  # names in skbinnet, and other values
 
     @property
     def package(self):
@@ -105,6 +108,14 @@ class Model:
     def estimator(self):
         module, name = self.path.rsplit(".", 1)
         return getattr(import_module(module), name)(**self.params)
+
+    @contextmanager
+    def changed(self):
+        """Replace the private values for as long as the model is measured."""
+        with ExitStack() as stack:
+            for name, value in self.private.items():
+                stack.enter_context(patch(f"skbinnet.{name}", value))
+            yield
 
     def fit(self, estimator, X, y):
         """Prepare the table and fit; return what predicts."""
@@ -158,9 +169,20 @@ ABLATED = {
     "alpha 0": {"alpha": 0},
     "alpha 0.003": {"alpha": 0.003},
 }
+VIEWS = "_encoding.TableEncoder.views"
+WITHOUT = {
+    "without ramps": {VIEWS: (("values", "scores"), ("scores",), ("ranks",))},
+    "without values": {VIEWS: (("ramps", "scores"), ("scores",), ("ranks",))},
+    "without the first view": {VIEWS: (("scores",), ("ranks",))},
+    "without the second view": {VIEWS: (("ramps", "values", "scores"), ("ranks",))},
+    "without the third view": {VIEWS: (("ramps", "values", "scores"), ("scores",))},
+    "without pairs": {"_encoding.MAX_PAIRED": 0},
+    "equal weights of the views": {"_tabular.PRIOR": 1e9},
+}
+TABULAR = "skbinnet.TabularMLPClassifier"
 ABLATIONS = [
-    Model(name, "skbinnet.TabularMLPClassifier", SEED | params)
-    for name, params in ABLATED.items()
+    *(Model(name, TABULAR, SEED | params) for name, params in ABLATED.items()),
+    *(Model(name, TABULAR, SEED, private=parts) for name, parts in WITHOUT.items()),
 ]
 
 

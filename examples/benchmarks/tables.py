@@ -53,7 +53,7 @@ def measure(model, X, y, n_rows, split):
     )
     train, test = (table.reset_index(drop=True) for table in tables)
     estimator = model.estimator()  # imports take their time before
-    with threadpool_limits(1):
+    with threadpool_limits(1), model.changed():
         start = time.perf_counter()
         fitted = model.fit(estimator, train, y_train)
         seconds = time.perf_counter() - start
