@@ -124,38 +124,16 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self : PiecewiseLinearEncoder
             The fitted encoder.
         """
-        self._fit(X)
-        return self
-
-    def fit_transform(self, X, y=None):
-        """Find the knots of each feature, and encode the training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        ramps : ndarray of shape (n_samples, n_features_out)
-            The ramps of the first feature, then of the second, and so on.
-        """
-        return self._fit(X)
-
-    def _fit(self, X):
-        """Set the fitted attributes; return the ramps of X."""
         self._validate_params()
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         self.knots_ = [find_knots(x, self.n_knots) for x in X.T]
         self.means_ = np.zeros(sum(len(k) - 1 for k in self.knots_), X.dtype)
-        ramps = Ramps(self.knots_, self.means_, X.dtype)(X)
         if self.with_mean:
-            self.means_[:] = ramps.mean(axis=0, dtype=np.float64)
-            ramps -= self.means_
-        return ramps
+            ramps = Ramps(self.knots_, self.means_, X.dtype)
+            blocks = (X[i : i + BLOCK_ROWS] for i in range(0, len(X), BLOCK_ROWS))
+            sums = sum(ramps(block).sum(axis=0, dtype=np.float64) for block in blocks)
+            self.means_ = (sums / len(X)).astype(X.dtype)
+        return self
 
     def transform(self, X):
         """Encode rows.
