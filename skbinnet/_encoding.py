@@ -351,18 +351,16 @@ class Numbers:
 
     def _fit_values(self, z):
         """Find the values of these columns that several rows have."""
-        found = [frequent_values(z[:, j]) for j in self.uneven]
-        self.value_columns = np.repeat(self.uneven, [len(x) for x in found]).astype(int)
-        self.frequent = np.concatenate([*found, z[:0, 0]])
-        self.shares = self._are_equal(z).mean(axis=0)
+        found = [(j, *pair) for j in self.uneven for pair in frequent_values(z[:, j])]
+        columns, values, counts = np.array(found).reshape(-1, 3).T
+        self.value_columns = columns.astype(np.intp)
+        self.frequent = values.astype(z.dtype)
+        self.frequencies = (counts / len(z)).astype(z.dtype)
 
     def values(self, z):
         """Indicators of the frequent values, less their means."""
-        return self._are_equal(z) - self.shares
-
-    def _are_equal(self, z):
-        """Whether a number is the frequent value of each indicator."""
-        return np.take(z, self.value_columns, axis=1) == self.frequent
+        values = np.take(z, self.value_columns, axis=1)
+        return (values == self.frequent) - self.frequencies
 
     def _fit_ranks(self, z):
         """Tabulate the normal score of each quantile."""
@@ -432,10 +430,11 @@ class Statistics:
 
 
 def frequent_values(x):
-    """The values that at least LEAST_COUNT rows have, at most MAX_VALUES of them."""
+    """The values that most rows have, at least LEAST_COUNT, and their counts."""
     values, counts = np.unique(x, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:MAX_VALUES]
-    return values[most[counts[most] >= LEAST_COUNT]]
+    most = most[counts[most] >= LEAST_COUNT]
+    return zip(values[most], counts[most], strict=True)
 
 
 def squash(z):

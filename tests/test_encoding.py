@@ -189,6 +189,16 @@ def test_ramps_are_those_of_the_encoder_where_there_are_three_values(numbers):
     assert_allclose(ramps, expected, atol=1e-5)
 
 
+def test_values_of_ten_rows_have_indicators_less_their_means():
+    x = np.r_[np.full(30, 2.0), np.full(10, 5.0), np.full(8, 7.0), np.arange(52)]
+    X = np.column_stack([x, np.arange(100) % 2])  # two values need no indicators
+    values, _ = Numbers(X, 8).parts(X, ("values",))
+    expected = (x[:, None] == [2, 5]) - np.array([31, 11]) / 100
+    assert values.dtype == np.float32
+    assert_allclose(values, expected, atol=1e-6)
+    assert Numbers(X[:, 1:], 8).parts(X[:, 1:], ("values",))[0].shape == (100, 0)
+
+
 def test_ranks_are_those_of_quantile_transformer_at_its_quantiles(numbers):
     encoder = Numbers(numbers, 8)
     normal = QuantileTransformer(n_quantiles=200, output_distribution="normal")
