@@ -405,9 +405,9 @@ class Statistics:
             scaler = StandardScaler().fit(raw)
             of_codes = np.full(size, encoder.target_mean_)
             of_codes[encoder.categories_[i]] = encoder.encodings_[i]
-            self.tables.append(squash(scaler.transform(pair_up(of_codes, counts))))
-            statistics.append(squash(scaler.transform(raw)))
-        return np.hstack(statistics, dtype=np.float32)
+            self.tables.append(squashed_scores(scaler, pair_up(of_codes, counts)))
+            statistics.append(squashed_scores(scaler, raw))
+        return np.hstack(statistics)
 
     def __call__(self, codes):
         """The statistics of rows that were not trained on."""
@@ -440,6 +440,11 @@ def frequent_values(x):
 def squash(z):
     """z / sqrt(1 + (z / 3)^2): nearly z up to 1, at most 3."""
     return z / np.sqrt(1 + (z / 3) ** 2)
+
+
+def squashed_scores(scaler, statistics):
+    """Statistics as squashed z-scores, in float32: there may be many."""
+    return squash(scaler.transform(statistics)).astype(np.float32)
 
 
 def log_odds(p):
