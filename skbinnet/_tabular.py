@@ -12,10 +12,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from ._callbacks import FIT_DEPTH, CallbackSupportMixin, NetworkTasks, with_callbacks
 from ._classifier import (
@@ -26,7 +30,7 @@ from ._classifier import (
     unchanged_on_error,
 )
 from ._inputs import class_weights, encode_labels, multiply_weights, two_classes
-from ._table import make_reader
+from ._table import is_missing, make_reader
 from ._training import noted_interrupts
 from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 
@@ -320,27 +324,23 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             self._checksum = checksum
             self._seed = check_random_state(self.random_state).randint(2**31 - 1)
             self.estimators_ = [[] for _ in encoder.views]
-            self._set_names(reader.names)
+        self._set_names(reader.names)
         return Data(table, statistics, positive, weight)
 
     def _check_labels(self, X, y):
-        """y as an array of as many labels as X has rows."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
-        y = column_or_1d(y, warn=True)
+        """y as an array of as many labels as X has rows; forgets the columns' names."""
+        labels = np.asarray(y)
+        is_object = y is not None and labels.dtype == object
+        if is_object and any(map(is_missing, labels.flat)):
+            raise ValueError("y holds missing labels: drop the rows that have none.")
+        y = validate_data(self, X="no_validation", y=y)
         check_consistent_length(X, y)
-        if y.dtype.kind == "f":
-            assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
 
     def _set_names(self, names):
         """Set the number of columns, and their names if all are strings."""
         self.n_features_in_ = len(names)
-        vars(self).pop("feature_names_in_", None)
         if all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
 

@@ -174,6 +174,11 @@ def test_a_table_that_differs_from_that_of_fit_is_named(table, change, message):
     [
         (np.arange(300) % 3, "Only binary classification"),
         (np.zeros(300), "one class only"),
+        (np.r_[np.nan, np.arange(299) % 2], "Input y contains NaN"),
+        (["no", None, "yes"] * 100, "y holds missing labels"),
+        (pd.Series(["no", np.nan, "yes"] * 100), "y holds missing labels"),
+        (pd.array([pd.NA, "no", "yes"] * 100, "string"), "y holds missing labels"),
+        (None, "requires y to be passed"),
         (np.r_[np.zeros(299), 1], "Each class needs at least 2 rows.*1.0 has 1"),
     ],
 )
@@ -483,6 +488,7 @@ def test_a_warm_start_keeps_all_networks(sums):
     kept = all_networks(model)
     model.set_params(n_estimators=7).fit(*sums)
     assert sizes(model) == [3, 2, 2]
+    assert model.feature_names_in_.tolist() == ["number", "text"]
     assert {id(network) for network in kept} < set(map(id, all_networks(model)))
 
 
