@@ -102,7 +102,9 @@ class NetworkTasks:
         with task.propagate_callback_context(network):
             task.call_on_fit_task_begin(**self.arguments)
             yield
-        self.are_stopped |= task.call_on_fit_task_end(**self.arguments)
+        # Not |=, which reads are_stopped first: another thread may set it meanwhile.
+        if task.call_on_fit_task_end(**self.arguments):
+            self.are_stopped = True
 
     def close(self):
         """Tell the callbacks that the fit ends."""

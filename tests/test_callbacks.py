@@ -1,4 +1,5 @@
 from itertools import pairwise
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier, TabularMLPClassifier
+from skbinnet._callbacks import NetworkTasks
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
 
@@ -175,6 +177,20 @@ def test_a_callback_stops_the_fit_of_a_table_after_a_network(Xy):
     model = tabular().set_callbacks(NetworkListener(stop_after=2)).fit(*Xy)
     assert [len(networks) for networks in model.estimators_] == [1, 1, 0]
     assert np.isfinite(model.predict_proba(Xy[0])).all()
+
+
+def test_a_stop_is_kept_while_a_callback_in_another_thread_does_not_ask_for_it(Xy):
+    tasks, task = NetworkTasks(tabular(), *Xy, None), MagicMock()
+    tasks.context, tasks.tasks, tasks.arguments = task, [task], {}
+
+    def end():
+        tasks.are_stopped = True  # as another thread may do
+        return False
+
+    task.call_on_fit_task_end.side_effect = end
+    with tasks.around(0, None):
+        assert not tasks.are_stopped
+    assert tasks.are_stopped
 
 
 @pytest.mark.unconverged
