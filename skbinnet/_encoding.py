@@ -192,8 +192,8 @@ def find_knots(x, n_knots):
 
 def quantiles(x, n):
     """n quantiles, from the least value to the largest, in the dtype of x."""
-    shares = np.linspace(0, 1, n)
-    return np.quantile(x, shares, method="linear").astype(x.dtype, copy=False)
+    levels = np.linspace(0, 1, n)
+    return np.quantile(x, levels, method="linear").astype(x.dtype, copy=False)
 
 
 class Ramps:

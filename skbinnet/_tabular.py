@@ -12,14 +12,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import FIT_DEPTH, CallbackSupportMixin, NetworkTasks, with_callbacks
 from ._classifier import (
@@ -37,8 +33,10 @@ from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 # Each choice was made on the fifteen tables of the study, three splits each.
 PRIOR = 5  # rows that count for each view before the held-out rows do
 LEAST_EPOCHS = 12
-LEAST_SHOWN = 12_000_000  # rows x epochs x networks; many rows get fewer of the latter
-SHOWN_PER_ROW = 24  # epochs x networks, where that is more
+# A table is allowed rows x epochs x networks of LEAST_SHOWN, or SHOWN_PER_ROW x rows
+# where that is more; _budget cuts the networks first, and then the epochs.
+LEAST_SHOWN = 12_000_000
+SHOWN_PER_ROW = 24
 MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
 MAX_HELD_OUT = 10_000  # rows held out from a network
 BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
@@ -287,7 +285,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             with noted_interrupts() as interrupts:
                 progress = Progress(self, tasks, interrupts)
                 self._train(data, progress)
-            if len(interrupts) > 1:  # a network has taken the second for the first
+            if len(interrupts) > 1:  # a network caught the second between its epochs
                 raise KeyboardInterrupt
             tasks.close()
         if interrupts:
@@ -356,17 +354,17 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         jobs = []
         for i, seed in enumerate(stream.randint(2**31 - 1, size=n_networks)):
             split, view = divmod(i, len(views))
-            is_old = split < len(old[view])
+            is_old = i < progress.n_old
             network = old[view][split] if is_old else self._make_network(n_epochs, seed)
             encode = partial(self.encoder_.encode, view=views[view])
-            member = Member(i, network, is_old, encode, *splits[split])
+            member = Member(i, network, encode, *splits[split])
             jobs.append(delayed(member.fit)(data, progress))
-        done = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
-        done = list(takewhile(lambda result: result is not None, done))
-        by_view = [done[view :: len(views)] for view in range(len(views))]
-        self.estimators_ = [[network for network, _ in one] for one in by_view]
-        self.n_iter_ = max(network.n_iter_ for network, _ in done)
-        self._mix([one for one in by_view if one], splits, data.weight)
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
+        results = list(takewhile(lambda result: result is not None, results))
+        by_view = [results[view :: len(views)] for view in range(len(views))]
+        self.estimators_ = [[network for network, _ in pairs] for pairs in by_view]
+        self.n_iter_ = max(network.n_iter_ for network, _ in results)
+        self._mix([pairs for pairs in by_view if pairs], splits, data.weight)
 
     def _mix(self, by_view, splits, weight):
         """Set the weights of the views, and the score of the mixture.
@@ -376,7 +374,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         """
         n_splits = min(map(len, by_view))
         likelihoods = np.array(
-            [np.concatenate([p for _, p in one[:n_splits]]) for one in by_view]
+            [np.concatenate([p for _, p in pairs[:n_splits]]) for pairs in by_view]
         )
         held_out = np.concatenate([rows for _, rows in splits[:n_splits]])
         row_weights = weight[held_out] / weight[held_out].mean()
@@ -390,15 +388,13 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         """The number of networks, and the most epochs and rows of each."""
         n_rows, max_iter = len(data.weight), self._base().max_iter
         shown = max(LEAST_SHOWN, SHOWN_PER_ROW * n_rows)
-        some = self.encoder_.encode(
-            data.table.take(slice(0, 100)), self.encoder_.views[0]
-        )
-        max_rows = max(2, MAX_NUMBERS * some.shape[0] // max(1, some.size))
+        first_rows = data.table.take(slice(0, 100))
+        A = self.encoder_.encode(first_rows, self.encoder_.views[0])
+        max_rows = max(2, MAX_NUMBERS * A.shape[0] // max(1, A.size))
         # One network for each view, and enough of them that they see all rows.
         least = max(len(self.encoder_.views), -(-n_rows // max_rows))
         n_rows = min(n_rows, max_rows)
-        n_networks = max(least, shown // (n_rows * max_iter))
-        n_networks = min(n_networks, self.n_estimators)
+        n_networks = min(max(least, shown // (n_rows * max_iter)), self.n_estimators)
         n_epochs = max(LEAST_EPOCHS, shown // (n_rows * n_networks))
         return n_networks, min(n_epochs, max_iter), max_rows
 
@@ -406,10 +402,9 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         """Pairs (training rows, held-out rows); at most max_rows training rows."""
         n_rows = len(data.weight)
         fraction = min(self.validation_fraction, MAX_HELD_OUT / n_rows)
+        drawn_from = data.positive, data.weight, fraction
         try:
-            held_out = draw_hold_outs(
-                data.positive, data.weight, fraction, n_splits, self._seed
-            )
+            held_out = draw_hold_outs(*drawn_from, n_splits, self._seed)
         except ValueError as error:
             raise ValueError(
                 f"Cannot hold out validation_fraction={self.validation_fraction} of "
@@ -437,12 +432,8 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     def _make_network(self, n_epochs, seed):
         """A network that is not fitted yet."""
-        return clone(self._base()).set_params(
-            max_iter=n_epochs,
-            early_stopping=True,
-            scoring=self.scoring,
-            random_state=seed,
-        )
+        network = clone(self._base()).set_params(max_iter=n_epochs, random_state=seed)
+        return network.set_params(early_stopping=True, scoring=self.scoring)
 
     # ---- predictions
 
@@ -527,19 +518,18 @@ class Member(NamedTuple):
 
     number: int
     network: BinaryMLPClassifier
-    is_fitted: bool
     encode: object  # a function of a table, and of statistics
     rows: np.ndarray
     held_out: np.ndarray
 
     def fit(self, data, progress):
-        """The fitted network, and the likelihoods of the held-out rows.
+        """The fitted network and the likelihoods of the held-out rows, or None.
 
-        None if there is no time for it.
+        None says that there was no time to train it.
         """
         held_out = data.take(self.held_out)
         X_val = self.encode(held_out.table, statistics=held_out.statistics)
-        if not self.is_fitted:
+        if not hasattr(self.network, "coefs_"):  # otherwise warm_start has kept it
             if not progress.goes_on(self.number):
                 return None
             self._train(data.take(self.rows), X_val, held_out, progress)
@@ -548,8 +538,8 @@ class Member(NamedTuple):
         return self.network, np.maximum(p, 1e-6)
 
     def _train(self, training, X_val, held_out, progress):
-        """Fit the network, and tell of it."""
-        self.network.set_params(max_time=progress.share(self.number))
+        """Fit the network, and report it to the callbacks and the user."""
+        self.network.set_params(max_time=progress.seconds_for(self.number))
         X = self.encode(training.table, statistics=training.statistics)
         self.network._warns = False
         with progress.tasks.around(self.number, self.network):
@@ -566,7 +556,7 @@ class Member(NamedTuple):
 
 
 class Progress:
-    """Who is told of the networks, and whether there is time for another."""
+    """What a fit reports of its networks, and whether there is time for another."""
 
     def __init__(self, model, tasks, interrupts):
         self.max_time, self.verbose = model.max_time, model.verbose
@@ -595,8 +585,8 @@ class Progress:
         is_in_time = self.max_time is None or self.seconds < self.max_time
         return is_in_time or number < self.n_views
 
-    def share(self, number):
-        """The seconds for a network: the first of each view share the time."""
+    def seconds_for(self, number):
+        """The seconds for a network: the first of each view divide max_time."""
         if self.max_time is None:
             return None
         left = max(self.max_time - self.seconds, 1e-3)
@@ -635,7 +625,7 @@ def mixture_weights(likelihoods, row_weights, n_iter=100):
     """
     weights = np.full(len(likelihoods), 1 / len(likelihoods))
     for _ in range(n_iter):
-        shares = weights[:, None] * likelihoods
-        weights = (shares / shares.sum(axis=0)) @ row_weights + PRIOR
+        joint = weights[:, None] * likelihoods
+        weights = (joint / joint.sum(axis=0)) @ row_weights + PRIOR
         weights /= weights.sum()
     return weights**2 / np.sum(weights**2)
