@@ -4,7 +4,7 @@ import time
 import warnings
 from functools import partial
 from itertools import takewhile
-from numbers import Integral, Real
+from numbers import Integral
 from typing import NamedTuple
 from zlib import crc32
 
@@ -18,13 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import FIT_DEPTH, CallbackSupportMixin, NetworkTasks, with_callbacks
-from ._classifier import (
-    AT_LEAST_1,
-    NOT_NEGATIVE,
-    POSITIVE,
-    BinaryMLPClassifier,
-    unchanged_on_error,
-)
+from ._classifier import AT_LEAST_1, BinaryMLPClassifier, unchanged_on_error
 from ._inputs import class_weights, encode_labels, multiply_weights, two_classes
 from ._table import is_missing, make_reader
 from ._training import noted_interrupts
@@ -40,6 +34,12 @@ SHOWN_PER_ROW = 24
 MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
 MAX_HELD_OUT = 10_000  # rows held out from a network
 BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
+
+# Parameters with the meaning and the limits that they have in BinaryMLPClassifier.
+SHARED = [
+    "hidden_layer_sizes", "alpha", "dropout", "max_iter", "class_weight", "scoring",
+    "validation_fraction", "max_time", "warm_start", "random_state", "verbose",
+]  # fmt: skip
 
 
 class Data(NamedTuple):
@@ -180,20 +180,10 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     _parameter_constraints = {
         "estimator": [BinaryMLPClassifier, None],
         "n_estimators": [AT_LEAST_1],
-        "hidden_layer_sizes": ["array-like", AT_LEAST_1],
-        "alpha": [NOT_NEGATIVE],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "max_iter": [AT_LEAST_1],
         "n_knots": [Interval(Integral, 2, None, closed="left")],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "scoring": [str, callable],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "max_time": [POSITIVE, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
         "n_jobs": [None, Integral],
-        "verbose": ["verbose"],
+        **{name: BinaryMLPClassifier._parameter_constraints[name] for name in SHARED},
     }
 
     def __init__(
