@@ -118,7 +118,8 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     warm_start : bool, default=False
         Whether `fit` keeps the networks and the encoder of the last call and adds
-        networks up to `n_estimators`. `X`, `y` and the weights must be the same.
+        networks up to `n_estimators`. `X`, `y`, the weights and `validation_fraction`
+        must be the same, so that no network is judged by rows that it has learned.
 
     random_state : int, RandomState instance or None, default=None
         Determines the rows that are held out and the seeds of the networks. Pass an int
@@ -298,9 +299,12 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         of_classes = class_weights(self.class_weight, classes, y, sample_weight)
         weight = multiply_weights(sample_weight, of_classes, positive)
         weight /= weight.max()  # so that no sum overflows
-        checksum = crc32(weight, crc32(positive))
+        fraction = np.float64(self.validation_fraction)
+        checksum = crc32(fraction, crc32(weight, crc32(positive)))
         if goes_on and checksum != self._checksum:
-            raise ValueError("warm_start=True needs the rows of the last call to fit.")
+            raise ValueError(
+                "warm_start=True needs the same rows and validation_fraction as before."
+            )
         reader = self._reader if goes_on else make_reader(X, self.categorical_features)
         table = reader.read(X, type(self).__name__)
         (used,) = np.nonzero(weight)

@@ -466,9 +466,9 @@ def test_without_warm_start_a_fit_begins_anew(sums, nine):
     (lambda X, y: (X[["number"]], y), "X has 1 features, .* expecting 2"),
     (lambda X, y: (X[["text", "number"]], y), "column 0 was 'number', got 'text'"),
     (lambda X, y: (X.assign(number="a"), y), "Column 'number' must hold numbers"),
-    (lambda X, y: (X[:90], y[:90]), "warm_start=True needs the rows of the last call"),
-    (lambda X, y: (X, 1 - y), "warm_start=True needs the rows of the last call"),
-    (lambda X, y: (X, y, y + 1), "warm_start=True needs the rows of the last call"),
+    (lambda X, y: (X[:90], y[:90]), "warm_start=True needs the same rows"),
+    (lambda X, y: (X, 1 - y), "warm_start=True needs the same rows"),
+    (lambda X, y: (X, y, y + 1), "warm_start=True needs the same rows"),
     (lambda X, y: (X, y + 1), "y must hold the classes"),
 ])  # fmt: skip
 def test_a_warm_start_refuses_other_data(sums, change, message):
@@ -477,6 +477,12 @@ def test_a_warm_start_refuses_other_data(sums, change, message):
     with pytest.raises(ValueError, match=message):
         model.set_params(n_estimators=6).fit(*change(*sums))
     assert_same(model, before, sums[0])
+
+
+def test_a_warm_start_refuses_to_hold_out_rows_that_were_learned(sums):
+    model = small(warm_start=True).fit(*sums)
+    with pytest.raises(ValueError, match="needs the same rows and validation_fraction"):
+        model.set_params(n_estimators=6, validation_fraction=0.2).fit(*sums)
 
 
 def test_a_warm_start_keeps_all_networks(sums):
