@@ -31,7 +31,7 @@ LEAST_EPOCHS = 12
 # where that is more; _budget cuts the networks first, and then the epochs.
 LEAST_SHOWN = 12_000_000
 SHOWN_PER_ROW = 24
-MAX_NUMBERS = 100_000_000  # that are stored for a network's training rows
+MAX_NUMBERS = 100_000_000  # in the encoded rows of a network; so for those held out
 MAX_HELD_OUT = 10_000  # rows held out from a network
 BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
 
@@ -393,9 +393,9 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         return n_networks, min(n_epochs, max_iter), max_rows
 
     def _split(self, data, n_splits, max_rows):
-        """Pairs (training rows, held-out rows); at most max_rows training rows."""
+        """Pairs (training rows, held-out rows), each of at most max_rows rows."""
         n_rows = len(data.weight)
-        fraction = min(self.validation_fraction, MAX_HELD_OUT / n_rows)
+        fraction = min(self.validation_fraction, min(MAX_HELD_OUT, max_rows) / n_rows)
         drawn_from = data.positive, data.weight, fraction
         try:
             held_out = draw_hold_outs(*drawn_from, n_splits, self._seed)

@@ -430,6 +430,10 @@ def test_rows_of_large_tables_are_limited(sums, monkeypatch):
     n_numbers = small().fit(*sums).estimators_[0][0].n_features_in_
     monkeypatch.setattr(_tabular, "MAX_NUMBERS", 50 * n_numbers)
     assert rows_seen(small().fit(*sums)) == {50}
+    monkeypatch.setattr(_tabular, "MAX_NUMBERS", 5 * n_numbers)
+    n_held_out = []
+    small(scoring=lambda network, X, y: n_held_out.append(len(X)) or 0).fit(*sums)
+    assert set(n_held_out) == {5}
 
 
 # ---- warm_start, max_time and Ctrl-C
