@@ -311,7 +311,7 @@ class SparseReader:
         X = check_array(
             X, accept_sparse="csr", dtype=np.float32, estimator=estimator_name
         )
-        check_count(X.shape[1], self.names, estimator_name)
+        check_count(range(X.shape[1]), self.names, estimator_name)
         return SparseTable(csr_matrix(X))
 
     def make_encoder(self, n_knots):
@@ -324,13 +324,24 @@ def make_reader(X, categorical_features):
     return SparseReader(X) if issparse(X) else TableReader(X, categorical_features)
 
 
-def check_count(n_features, names, estimator_name):
+def check_count(names, expected, estimator_name):
     """Raise ValueError if a table has more or fewer columns than in fit."""
-    if n_features != len(names):
-        raise ValueError(
-            f"X has {n_features} features, but {estimator_name} is expecting "
-            f"{len(names)} features as input."
-        )
+    if len(names) == len(expected):
+        return
+    message = (
+        f"X has {len(names)} features, but {estimator_name} is expecting "
+        f"{len(expected)} features as input."
+    )
+    if are_names(names) and are_names(expected):
+        missing = [name for name in expected if name not in names]
+        unexpected = [name for name in names if name not in expected]
+        message += f" Missing: {missing}; not expected: {unexpected}."
+    raise ValueError(message)
+
+
+def are_names(names):
+    """Whether names are other than the numbers 0, 1, ... of columns without names."""
+    return list(names) != list(range(len(names)))
 
 
 def check_columns(columns, expected, estimator_name):
@@ -338,12 +349,12 @@ def check_columns(columns, expected, estimator_name):
 
     Names that are 0, 1, ... tell nothing, unless they are in another order.
     """
-    check_count(len(columns), expected, estimator_name)
     names = [name for name, _ in columns]
+    check_count(names, expected, estimator_name)
     if names == expected:
         return
-    no_names = list(range(len(names)))
-    if no_names in (names, expected) and set(names) != set(expected):
+    have_names = are_names(names) and are_names(expected)
+    if not have_names and set(names) != set(expected):
         return
     i, name = next((i, e) for i, e in enumerate(expected) if e != names[i])
     raise ValueError(

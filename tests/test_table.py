@@ -331,7 +331,9 @@ def test_columns_without_names_are_taken_in_their_order(before, after):
     (named(7, 8), named(7, 9), "column 1 was 8, got 9"),
     (named(0, 1), named(1, 0), "column 0 was 0, got 1"),
     (named(7, "b"), named("b", 7), "column 0 was 7, got 'b'"),
-    (named("a", "b"), named("a"), "X has 1 features, but Estimator is expecting 2"),
+    (named("a", "b"), named("a"), "X has 1 features, but Estimator is expecting 2 .*"
+     r"Missing: \['b'\]; not expected: \[\]"),
+    (named("a", "b"), named("y", "b", "a"), r"Missing: \[\]; not expected: \['y'\]"),
     (named("a"), [[0, 1]], "X has 2 features, but Estimator is expecting 1"),
 ])  # fmt: skip
 def test_other_columns_than_in_fit_are_named(before, after, message):
