@@ -72,12 +72,14 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     ----------
     estimator : BinaryMLPClassifier, default=None
         The network to take copies of; their `early_stopping`, `scoring`, `max_time` and
-        `random_state` are set. By default one with the parameters `hidden_layer_sizes`,
-        `alpha`, `dropout` and `max_iter` below, which have no effect otherwise.
+        `random_state` are set, and they learn the labels False and True. By default one
+        with the parameters `hidden_layer_sizes`, `alpha`, `dropout` and `max_iter`
+        below, which have no effect otherwise.
 
     n_estimators : int, default=18
         Number of networks; a multiple of 3 gives each view the same number. The first
-        has the view with ramps. On large tables there are fewer, at least 3.
+        has the view with ramps. If rows times `max_iter` times `n_estimators` exceed 12
+        million there are fewer, but at least one for each view.
 
     hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Number of units in each hidden layer of a network.
