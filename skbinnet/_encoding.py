@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 BLOCK_ROWS = 256  # rows whose ramps are computed together, in the cache
 SOME_ROWS = 100_000  # rows from which medians, scales, knots and ranks are taken
 MANY = 30  # categories; a column of more gets statistics of each category too
+IDENTITY = np.eye(MANY + 2, dtype=np.float32)  # the row of each one-hot column
 MAX_VALUES = 16  # of a column that have an indicator each
 LEAST_COUNT = 10  # of rows that have such a value
 MAX_Z = 1e9  # of a z-score; the squares of larger ones might overflow
@@ -265,15 +266,15 @@ class TableEncoder:
         numbers = table.numbers
         self.numbers = Numbers(numbers, self.n_knots) if numbers.size else None
         columns = zip(table.codes.T, self.n_codes, strict=True)
-        self.one_hot = [one_hot_table(codes, n) for codes, n in columns]
+        self.one_hot = [one_hot_columns(codes, n) for codes, n in columns]
         self.statistics = Statistics(self.n_codes)
         return self.statistics.fit(table.codes, positive, n_folds)
 
     def encode(self, table, view, statistics=None):
         """Rows as a view; statistics are given for rows that were trained on."""
         parts = self.numbers.parts(table.numbers, view) if self.numbers else []
-        for codes, one_hot in zip(table.codes.T, self.one_hot, strict=True):
-            parts.append(one_hot[codes])
+        for codes, (columns, n) in zip(table.codes.T, self.one_hot, strict=True):
+            parts.append(IDENTITY[columns[codes], :n])
         parts.append(self.statistics(table.codes) if statistics is None else statistics)
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
 
@@ -458,15 +459,18 @@ def pair_up(means, counts):
     return np.column_stack([log_odds(means), np.log1p(counts)])
 
 
-def one_hot_table(codes, n_codes):
-    """The row of each code: a column for each of the most frequent, one for others."""
+def one_hot_columns(codes, n_codes):
+    """The column of each code, n for a code that has none, and the number n of columns.
+
+    The most frequent have a column each, the others one together.
+    """
     encoder = OneHotEncoder(
-        max_categories=MANY + 1,
-        handle_unknown="infrequent_if_exist",
-        sparse_output=False,
-        dtype=np.float32,
-    )
-    return encoder.fit(codes[:, None]).transform(np.arange(n_codes)[:, None])
+        max_categories=MANY + 1, handle_unknown="infrequent_if_exist"
+    ).fit(codes[:, None])
+    rows = encoder.transform(np.arange(n_codes)[:, None]).tocoo()
+    columns = np.full(n_codes, rows.shape[1], np.int8)
+    columns[rows.row] = rows.col
+    return columns, rows.shape[1]
 
 
 def target_encoder(n_folds):
