@@ -312,7 +312,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         (used,) = np.nonzero(weight)
         table, positive, weight = table.take(used), positive[used], weight[used]
         encoder = reader.make_encoder(self.n_knots)
-        statistics = encoder.fit(table, positive, n_folds(positive, classes))
+        statistics = encoder.fit(table, positive, count_folds(positive, classes))
         if not goes_on:
             self.classes_, self._reader, self.encoder_ = classes, reader, encoder
             self._checksum = checksum
@@ -602,7 +602,7 @@ class Progress:
         )
 
 
-def n_folds(positive, classes):
+def count_folds(positive, classes):
     """The number of folds for cross-fitting; raises ValueError for too few rows."""
     counts = np.bincount(positive, minlength=2)
     if counts.min() < 2:
