@@ -25,6 +25,7 @@ SOME_ROWS = 100_000  # rows from which medians, scales, knots and ranks are take
 MANY = 30  # categories; a column of more gets statistics of each category too
 IDENTITY = np.eye(MANY + 2, dtype=np.float32)  # the row of each one-hot column
 MAX_VALUES = 16  # of a column that have an indicator each
+MAX_RAMPS = 10_000  # of all columns; where there are many, each has fewer
 LEAST_COUNT = 10  # of rows that have such a value
 MAX_Z = 1e9  # of a z-score; the squares of larger ones might overflow
 MAX_PAIRED = 10  # columns of many categories that are paired with each other
@@ -342,6 +343,9 @@ class Numbers:
     def _fit_ramps(self, z, n_knots):
         """Find the knots of columns that have more than two values."""
         self.uneven = [j for j, x in enumerate(z.T) if len(np.unique(x)) > 2]
+        n_knots = min(n_knots, 1 + MAX_RAMPS // max(1, len(self.uneven)))
+        if n_knots < 3:  # a single ramp says what the z-score says
+            self.uneven = []
         if self.uneven:
             encoder = PiecewiseLinearEncoder(n_knots).fit(z[:, self.uneven])
             self.make_ramps = Ramps(encoder.knots_, encoder.means_, z.dtype)
@@ -352,7 +356,12 @@ class Numbers:
 
     def _fit_values(self, z):
         """Find the values of these columns that several rows have."""
-        found = [(j, *pair) for j in self.uneven for pair in frequent_values(z[:, j])]
+        n_values = min(MAX_VALUES, MAX_RAMPS // max(1, len(self.uneven)))
+        found = [
+            (j, *pair)
+            for j in self.uneven
+            for pair in frequent_values(z[:, j], n_values)
+        ]
         columns, values, counts = np.array(found).reshape(-1, 3).T
         self.value_columns = columns.astype(np.intp)
         self.frequent = values.astype(z.dtype)
@@ -430,10 +439,10 @@ class Statistics:
         return np.column_stack(columns) if columns else codes[:, :0]
 
 
-def frequent_values(x):
+def frequent_values(x, n_values):
     """The values that most rows have, at least LEAST_COUNT, and their counts."""
     values, counts = np.unique(x, return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+    most = np.argsort(-counts, kind="stable")[:n_values]
     most = most[counts[most] >= LEAST_COUNT]
     return zip(values[most], counts[most], strict=True)
 

@@ -389,3 +389,14 @@ def test_sparse_numbers_of_any_size_stay_finite():
     assert_array_equal(encoder.encode(SparseTable(small), ()).toarray(), np.eye(3))
     large = csr_matrix(np.eye(3) * 1e38, dtype=np.float32)
     assert np.isfinite(encoder.encode(SparseTable(large), ()).data).all()
+
+
+@pytest.mark.parametrize(("n_columns", "n_ramps"), [(3, 10), (20, 5), (50, 2), (60, 0)])
+def test_many_columns_have_fewer_ramps_each(monkeypatch, n_columns, n_ramps):
+    monkeypatch.setattr(_encoding, "MAX_RAMPS", 100)
+    numbers = Numbers(
+        np.random.RandomState(0).rand(200, n_columns).round(1), 32
+    )  # 11 values
+    z = numbers.z_scores(np.zeros((1, n_columns)))
+    assert numbers.ramps(z).shape == (1, n_columns * n_ramps)
+    assert numbers.values(z).shape[1] <= 100
