@@ -30,6 +30,7 @@ TINY = float(np.finfo(float).smallest_subnormal)
 BIG_INT = 10**400
 
 CULPRITS = {*BinaryMLPClassifier().get_params(), "features", "class"}
+CULPRITS.add("y_true")  # y_val, in the errors of scikit-learn's metrics
 CULPRITS |= signature(BinaryMLPClassifier.partial_fit).parameters.keys() - {"self"}
 CULPRIT = re.compile(rf"\b({'|'.join(CULPRITS)})\b")
 
