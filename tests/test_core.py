@@ -328,7 +328,9 @@ def test_one_network_serves_one_solver_after_another():
 
 
 def test_work_memory_is_bounded_for_wide_data():
-    assert make_network([10**6, 1], "relu", max_rows=512).max_rows == 1
+    assert make_network([10**7, 1], "relu", max_rows=512).max_rows == 1
+    assert make_network([10**6, 1], "relu", max_rows=512).max_rows == 3
+    assert make_network([100, 256, 256, 1], "relu", max_rows=200).max_rows == 200
     assert make_network([10**6, 1], "relu", max_rows=512, sparse=True).max_rows == 512
     assert make_network([50, 1], "relu", max_rows=512).max_rows == 512
 
