@@ -260,17 +260,17 @@ class TableReader:
     @np.errstate(over="ignore")
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
-        self.names = [name for name, _ in columns]
+        self.names, self.kinds, self.categories = [name for name, _ in columns], [], {}
         chosen = choose(self.names, categorical_features)
-        self.kinds = [
-            kind_of(name, column, is_chosen)
-            for (name, column), is_chosen in zip(columns, chosen, strict=True)
-        ]
-        self.categories = {
-            name: Categories(name, read_column(name, column, is_category=True))
-            for (name, column), kind in zip(columns, self.kinds, strict=True)
-            if kind == "category"
-        }
+        for (name, column), is_chosen in zip(columns, chosen, strict=True):
+            is_category = is_chosen or has_category_dtype(column)
+            values = read_column(name, column, is_category)
+            # One without any value holds categories: any may come in a prediction.
+            is_category = is_category or is_empty(values)
+            kind = "category" if is_category else KINDS[values.dtype.kind]
+            self.kinds.append(kind)
+            if kind == "category":
+                self.categories[name] = Categories(name, values)
 
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):
@@ -366,17 +366,6 @@ def check_columns(columns, expected, estimator_name):
 def stack(columns, n_rows, dtype):
     """Columns side by side; there may be none."""
     return np.array(columns, dtype=dtype).reshape(len(columns), n_rows).T
-
-
-def kind_of(name, column, is_chosen):
-    """What a column holds: "number", "date", "duration" or "category".
-
-    One without any value holds categories, so that any may come in a prediction.
-    """
-    if is_chosen or has_category_dtype(column):
-        return "category"
-    values = read_column(name, column, is_category=False)
-    return "category" if is_empty(values) else KINDS[values.dtype.kind]
 
 
 def choose(names, categorical_features):
