@@ -315,8 +315,9 @@ class Numbers:
         scaler = StandardScaler().fit(np.where(missing, self.medians, scaled))
         self.means, self.scales = scaler.mean_, scaler.scale_
         z = self.z_scores(numbers)
-        self._fit_ramps(z, n_knots)
-        self._fit_values(z)
+        distinct = [np.unique(x, return_counts=True) for x in z.T]
+        self._fit_ramps(z, distinct, n_knots)
+        self._fit_values(z, distinct)
         # Ties of missing values at the median would make the ranks jump there.
         self._fit_ranks(np.where(missing & ~is_empty, np.nan, z))
 
@@ -340,9 +341,9 @@ class Numbers:
             z = (filled - self.means) / self.scales
         return np.clip(z, -MAX_Z, MAX_Z).astype(np.float32)
 
-    def _fit_ramps(self, z, n_knots):
+    def _fit_ramps(self, z, distinct, n_knots):
         """Find the knots of columns that have more than two values."""
-        self.uneven = [j for j, x in enumerate(z.T) if len(np.unique(x)) > 2]
+        self.uneven = [j for j, (values, _) in enumerate(distinct) if len(values) > 2]
         n_knots = min(n_knots, 1 + MAX_RAMPS // max(1, len(self.uneven)))
         if n_knots < 3:  # a single ramp says what the z-score says
             self.uneven = []
@@ -354,13 +355,13 @@ class Numbers:
         """The ramps of PiecewiseLinearEncoder."""
         return self.make_ramps(z[:, self.uneven]) if self.uneven else z[:, :0]
 
-    def _fit_values(self, z):
+    def _fit_values(self, z, distinct):
         """Find the values of these columns that several rows have."""
         n_values = min(MAX_VALUES, MAX_RAMPS // max(1, len(self.uneven)))
         found = [
             (j, *pair)
             for j in self.uneven
-            for pair in frequent_values(z[:, j], n_values)
+            for pair in frequent_values(*distinct[j], n_values)
         ]
         columns, values, counts = np.array(found).reshape(-1, 3).T
         self.value_columns = columns.astype(np.intp)
@@ -439,9 +440,8 @@ class Statistics:
         return np.column_stack(columns) if columns else codes[:, :0]
 
 
-def frequent_values(x, n_values):
+def frequent_values(values, counts, n_values):
     """The values that most rows have, at least LEAST_COUNT, and their counts."""
-    values, counts = np.unique(x, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:n_values]
     most = most[counts[most] >= LEAST_COUNT]
     return zip(values[most], counts[most], strict=True)

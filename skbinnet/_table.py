@@ -266,11 +266,11 @@ class TableReader:
             is_category = is_chosen or has_category_dtype(column)
             values = read_column(name, column, is_category)
             # One without any value holds categories: any may come in a prediction.
-            is_category = is_category or is_empty(values)
-            kind = "category" if is_category else KINDS[values.dtype.kind]
-            self.kinds.append(kind)
+            takes_any = is_category or is_empty(values)
+            kind = "category" if takes_any else KINDS[values.dtype.kind]
             if kind == "category":
                 self.categories[name] = Categories(name, values)
+            self.kinds.append(kind)
 
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):
