@@ -374,7 +374,7 @@ class Patience:
 
 def smooth(samples, s):
     """Labels s / 2 and 1 - s / 2 in place of 0 and 1 (Szegedy et al., 2016)."""
-    return samples._replace(y=samples.y * (1 - s) + s / 2)
+    return samples._replace(y=samples.y * (1 - s) + s / 2) if s else samples
 
 
 def objective(settings, params, samples):
