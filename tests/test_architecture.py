@@ -86,7 +86,7 @@ def test_nothing_optional_is_imported():
 
 def test_without_callbacks_in_scikit_learn_there_is_no_noise():
     code = """
-import sys, sklearn.compose, sklearn.impute, sklearn.neural_network
+import sys, sklearn.neural_network, sklearn.model_selection, sklearn.pipeline
 sys.modules["sklearn.callback"] = None  # as before scikit-learn 1.9
 from skbinnet import BinaryMLPClassifier
 assert not hasattr(BinaryMLPClassifier, "set_callbacks")
