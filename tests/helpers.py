@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from skbinnet import BinaryMLPClassifier
+from skbinnet import BinaryMLPClassifier, TabularMLPClassifier
+
+
+def small(**params):
+    """A TabularMLPClassifier of three small networks, with seed 0."""
+    return TabularMLPClassifier(
+        **{"n_estimators": 3, "max_iter": 12, "random_state": 0} | params
+    )
 
 
 def mlp(*args, **params):

@@ -1,17 +1,18 @@
+from functools import partial
 from itertools import pairwise
 from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import mlp
+from helpers import mlp, small
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbinnet import BinaryMLPClassifier, TabularMLPClassifier
+from skbinnet import BinaryMLPClassifier
 from skbinnet._callbacks import NetworkTasks
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
@@ -132,11 +133,7 @@ def test_the_progress_bar_goes_down_to_the_epochs(Xy, capsys, monkeypatch):
 # ---- the networks of a table
 
 
-def tabular(**params):
-    """A small TabularMLPClassifier with seed 0."""
-    return TabularMLPClassifier(
-        **{"n_estimators": 4, "max_iter": 3, "random_state": 0} | params
-    )
+four_networks = partial(small, n_estimators=4, max_iter=3)
 
 
 class NetworkListener(Listener):
@@ -155,7 +152,7 @@ class NetworkListener(Listener):
 def test_a_callback_hears_of_the_fit_of_a_table_and_of_each_network(Xy):
     listener = NetworkListener()
     weight = np.arange(60) + 1
-    tabular().set_callbacks(listener).fit(*Xy, weight)
+    four_networks().set_callbacks(listener).fit(*Xy, weight)
     networks = ["begin network", "end network"] * 4
     assert listener.heard == ["setup", "begin fit", *networks, "end fit", "teardown"]
     for X, y, metadata in listener.fitted:
@@ -167,20 +164,20 @@ def test_a_callback_hears_of_the_fit_of_a_table_and_of_each_network(Xy):
 @pytest.mark.unconverged
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_a_callback_changes_no_network(Xy, n_jobs):
-    model = tabular(n_jobs=n_jobs).set_callbacks(NetworkListener()).fit(*Xy)
-    expected = tabular().fit(*Xy)
+    model = four_networks(n_jobs=n_jobs).set_callbacks(NetworkListener()).fit(*Xy)
+    expected = four_networks().fit(*Xy)
     assert_array_equal(model.predict_proba(Xy[0]), expected.predict_proba(Xy[0]))
 
 
 @pytest.mark.unconverged
 def test_a_callback_stops_the_fit_of_a_table_after_a_network(Xy):
-    model = tabular().set_callbacks(NetworkListener(stop_after=2)).fit(*Xy)
+    model = four_networks().set_callbacks(NetworkListener(stop_after=2)).fit(*Xy)
     assert [len(networks) for networks in model.estimators_] == [1, 1, 0]
     assert np.isfinite(model.predict_proba(Xy[0])).all()
 
 
 def test_a_stop_is_kept_while_a_callback_in_another_thread_does_not_ask_for_it(Xy):
-    tasks, task = NetworkTasks(tabular(), *Xy, None), MagicMock()
+    tasks, task = NetworkTasks(four_networks(), *Xy, None), MagicMock()
     tasks.context, tasks.tasks, tasks.arguments = task, [task], {}
 
     def end():
@@ -196,7 +193,7 @@ def test_a_stop_is_kept_while_a_callback_in_another_thread_does_not_ask_for_it(X
 @pytest.mark.unconverged
 def test_an_error_of_a_callback_leaves_the_estimator_of_a_table_as_it_was(Xy):
     listener = NetworkListener(stop_after=6, error=RuntimeError("no"))
-    model = tabular().set_callbacks(listener).fit(*Xy)
+    model = four_networks().set_callbacks(listener).fit(*Xy)
     before = vars(model).copy()
     with pytest.raises(RuntimeError, match="no"):
         model.fit(*Xy)
@@ -207,7 +204,7 @@ def test_an_error_of_a_callback_leaves_the_estimator_of_a_table_as_it_was(Xy):
 @pytest.mark.unconverged
 def test_the_scoring_monitor_scores_the_fit_of_a_table(Xy):
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    model = tabular().set_callbacks(monitor).fit(*Xy)
+    model = four_networks().set_callbacks(monitor).fit(*Xy)
     (row,) = monitor.get_logs().data
     assert row["accuracy"] == model.score(*Xy)
     GridSearchCV(model, {"alpha": [0.1, 1]}, cv=2).fit(*Xy)
@@ -219,7 +216,7 @@ def test_the_progress_bar_goes_down_to_the_networks(Xy, capsys, monkeypatch):
     pytest.importorskip("rich")
     monkeypatch.setenv("COLUMNS", "200")
     bar = callback.ProgressBar(max_propagation_depth=None)
-    search = GridSearchCV(tabular(), {"alpha": [0.1, 1]}, cv=2)
+    search = GridSearchCV(four_networks(), {"alpha": [0.1, 1]}, cv=2)
     search.set_callbacks(bar).fit(*Xy)
     lines = capsys.readouterr().out.splitlines()
     assert sum("TabularMLPClassifier - network" in line for line in lines) == 5 * 4

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import acts_in_call, fit_warns
+from helpers import acts_in_call, fit_warns, small
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -29,12 +29,6 @@ from skbinnet import (
     _tabular,
 )
 from skbinnet._tabular import PRIOR, mixture_weights
-
-
-def small(**params):
-    return TabularMLPClassifier(
-        **{"n_estimators": 3, "max_iter": 12, "random_state": 0} | params
-    )
 
 
 @pytest.fixture
