@@ -821,11 +821,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         saved = deepcopy(getattr(self, "_state", {}))
         stream = saved.get("random_state") or check_random_state(self.random_state)
-        history = deepcopy(getattr(self, "history_", {}))
+        history = getattr(self, "history_", {})
         n_epochs = len(history.get("loss", []))
         state = make_state(settings, params, stream, saved, n_epochs)
         state.t = getattr(self, "t_", 0)
-        state.history |= history
+        state.history |= {name: curve.copy() for name, curve in history.items()}
         return state
 
     def _train(self, settings, state, samples, val, tasks=None):
