@@ -776,9 +776,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_params(self):
         """Raise ValueError where a parameter is not as described above."""
-        params = {name: getattr(self, name) for name in self._parameter_constraints}
-        name = type(self).__name__
-        validate_parameter_constraints(self._parameter_constraints, params, name)
+        constraints, name = self._parameter_constraints, type(self).__name__
+        params = {param: getattr(self, param) for param in constraints}
+        # scikit-learn takes a seventh of a small fit to check all, the defaults too.
+        chosen = {p: v for p, v in params.items() if v is not DEFAULTS.get(p, self)}
+        validate_parameter_constraints(constraints, chosen, name)
         check_scoring_param(self)
 
     def _layers(self, attributes=("coefs_", "intercepts_", "classes_")):
@@ -858,3 +860,6 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             curve = self.history_[scoring.curve]
             self.validation_scores_ = [scoring.sign * value for value in curve]
             self.best_validation_score_ = float(np.fmax.reduce(self.validation_scores_))
+
+
+DEFAULTS = vars(BinaryMLPClassifier())  # they satisfy the constraints

@@ -21,8 +21,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skbinnet import BinaryMLPClassifier, _network
+from skbinnet._classifier import DEFAULTS
 
 
 def assert_equal_weights(a, b):
@@ -66,6 +68,12 @@ def test_predictions_agree_with_each_other(fitted, X, y):
     assert_allclose(fitted.predict_log_proba(X), np.log(p), rtol=1e-9)
     assert_array_equal(fitted.predict(X), fitted.classes_[(z > 0).astype(int)])
     assert fitted.score(X, y) == np.mean(fitted.predict(X) == y)
+
+
+def test_defaults_which_are_not_checked_satisfy_the_constraints():
+    clf = BinaryMLPClassifier()
+    assert clf.get_params() == DEFAULTS
+    validate_parameter_constraints(clf._parameter_constraints, DEFAULTS, "clf")
 
 
 def test_log_probabilities_are_finite_where_probabilities_saturate(fitted):
