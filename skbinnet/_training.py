@@ -34,6 +34,9 @@ from ._solvers import (
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
 LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
+SOME_ROWS = 500, 4000  # of each class, by which most losses are judged
+MANY_ROWS = 4  # times as many; of fewer, all are evaluated
+SURE = 5  # standard errors
 
 
 @dataclass(eq=False, repr=False)  # unused methods would slow down the import
@@ -292,13 +295,40 @@ class Run:
         last_loss = self.state.history["loss"][-1]
         if last_loss < LITTLE * entropy or np.ptp(y[sample_weight > 0]) == 0:
             return
-        if last_loss >= entropy and (loss := self.evaluate()) >= entropy:
-            yield _messages.learned_nothing(loss, entropy, rows.X)
-        elif rows.magnitude > _messages.WIDE:
-            layers = self.state.params, self.settings.layer_sizes
-            z = predict_logits(*layers, self.settings.activation, rows)
-            if share := _messages.share_on_plateaus(z, rows.X, sample_weight):
+        if last_loss >= entropy and not self.is_surely_below(entropy):
+            loss = self.evaluate()
+            if loss >= entropy:
+                yield _messages.learned_nothing(loss, entropy, rows.X)
+                return
+        if rows.magnitude > _messages.WIDE:
+            some = some_of_each_class(self.samples, 1000)
+            z, weight = self.logits(some), some.sample_weight
+            if share := _messages.share_on_plateaus(z, some.rows.X, weight):
                 yield _messages.collapsed(share, rows.X)
+
+    def is_surely_below(self, entropy):
+        """Whether some of the rows suffice to show that the mean loss is smaller."""
+        sizes = [n for n in SOME_ROWS if has_many_rows(self.samples, n)]
+        return any(self.loss_bound(n) < entropy for n in sizes)
+
+    def loss_bound(self, n):
+        """What the mean loss hardly exceeds, by n rows of each class.
+
+        It is no less than the loss if all logits are equal, however rare a class is.
+        """
+        some = some_of_each_class(self.samples, n)
+        z = self.logits(some).astype(np.float64)
+        losses = (np.logaddexp(0, z) - some.y * z).reshape(2, n)
+        shares = some.sample_weight[::n] * (n / self.total_weight)
+        with np.errstate(over="ignore", invalid="ignore"):  # it is no bound then
+            error = math.sqrt(shares**2 @ losses.var(axis=1) / n)
+        return shares @ losses.mean(axis=1) + SURE * error
+
+    def logits(self, samples):
+        """The logit of each row with the present weights."""
+        params, settings = self.state.params, self.settings
+        network = params, settings.layer_sizes, settings.activation
+        return predict_logits(*network, samples.rows)
 
 
 # ---- patience
@@ -367,6 +397,35 @@ class Patience:
         can_be_cut = adaptive(self.settings, self.state) > LEAST_RATE
         self.state.n_cuts += can_be_cut
         return can_be_cut
+
+
+# ---- some of the samples
+
+
+def has_many_rows(samples, n):
+    """Whether n rows of each class are few of the samples."""
+    return 2 * n * MANY_ROWS <= len(samples.training_rows)
+
+
+def some_of_each_class(samples, n):
+    """n rows of each class, which get the weight of the class; or all, if not many."""
+    if not has_many_rows(samples, n):
+        return samples
+    is_second = samples.y > 0.5
+    by_class = [samples.sample_weight * part for part in (~is_second, is_second)]
+    some = samples.take(np.concatenate([spread(weight, n) for weight in by_class]))
+    weights = [weight.sum(dtype=np.float64) / n for weight in by_class]
+    return some._replace(sample_weight=np.repeat(weights, n))
+
+
+def spread(weight, n):
+    """The numbers of n rows, one drawn from each of n parts of equal weight.
+
+    A row of large weight may be drawn several times, and one without weight never.
+    """
+    ends = np.cumsum(weight, dtype=np.float64)
+    places = np.arange(n) + np.random.RandomState(0).random_sample(n)
+    return np.searchsorted(ends, places / n * ends[-1])
 
 
 # ---- labels, J, curves, interrupts

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from helpers import acts_in_call, fit_warns, mlp, scorer_from, weights
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
@@ -20,7 +20,7 @@ from skbinnet import BinaryMLPClassifier
 from skbinnet._messages import diverged
 from skbinnet._network import ACTIVATIONS
 from skbinnet._solvers import SOLVERS
-from skbinnet._training import record
+from skbinnet._training import record, spread
 
 NAN = pytest.approx(np.nan, nan_ok=True)
 TRAIN_EPOCH = "skbinnet._solvers.train_epoch"
@@ -348,6 +348,51 @@ def test_a_run_has_learned_what_its_best_epoch_learned(X, y):
 def test_a_run_with_dropout_has_learned_what_it_predicts(Xy):
     clf = mlp((4,), dropout=0.8).fit(*Xy)  # without a warning
     assert clf.loss_ > np.log(2) > 0.6 > clf.loss_and_gradients(*Xy)[0]
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_some_of_many_rows_show_what_an_epoch_has_learned(form, weighted, monkeypatch):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(8000, 5))
+    X = X[X[:, 0].argsort()]  # so that y is sorted too
+    y, weight = X[:, 0] > 0, None
+    if weighted:
+        weight = rng.choice([0.0, 1.0, 5.0], 8000)
+        y = np.where(weight == 0, ~y, y)
+    clf = mlp(init="normal", max_iter=1, batch_size=400, label_smoothing=0.01)
+    monkeypatch.setattr("skbinnet._training.Run.evaluate", None)  # is not called
+    clf.fit(form(X), y, weight)  # without a warning
+    assert clf.loss_ > np.log(2) > 0.6 > clf.loss_and_gradients(X, y, weight)[0]
+
+
+@pytest.mark.unconverged
+@pytest.mark.parametrize("learning_rate_init", [0.03, 10])
+def test_a_loss_that_few_rows_spoil_is_seen_however_rare_they_are(learning_rate_init):
+    X, y = np.ones((20_000, 1)), np.arange(20_000) < 4
+    clf = mlp((), alpha=0, learning_rate_init=learning_rate_init, max_iter=1)
+    fit_warns("learned nothing", clf, X, y)
+    X[:4, 0] = 1e40 * np.arange(
+        4
+    )  # nor may a loss whose square overflows end in another warning
+    clf.set_params(warm_start=True, learning_rate_init=1e-300, learning_rate="constant")
+    clf.coefs_[0][:] = -1e120
+    fit_warns("learned nothing", clf, X, y)
+
+
+def test_a_network_that_collapsed_on_many_rows_warns():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = np.tile(X, (20, 1)), np.tile(y, 20)
+    fit_warns("collapsed: .* although the rows differ", mlp(max_iter=3), 100 * X, y)
+
+
+def test_rows_are_spread_over_equal_parts_of_the_weight():
+    assert_array_equal(spread(np.ones(50), 50), np.arange(50))
+    assert_array_equal(np.diff(spread(np.ones(5000), 50)) // 100 <= 1, True)
+    weight = np.tile([0.0, 1.0, 0.0, 3.0], 100)
+    counts = np.bincount(spread(weight, 4000), minlength=400)
+    assert_allclose(counts, 10 * weight, atol=2)
+    assert_array_equal(counts[weight == 0], 0)
 
 
 @pytest.mark.parametrize("label_smoothing", [0, 0.1])
