@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 BLOCK_ROWS = 256  # rows whose ramps are computed together, in the cache
+VIEW_ROWS = 512  # rows of a table that are encoded together, in the cache too
 SOME_ROWS = 100_000  # rows from which medians, scales, knots and ranks are taken
 MANY = 30  # categories; a column of more gets statistics of each category too
 IDENTITY = np.eye(MANY + 2, dtype=np.float32)  # the row of each one-hot column
@@ -271,12 +272,28 @@ class TableEncoder:
         return self.statistics.fit(table.codes, positive, n_folds)
 
     def encode(self, table, view, statistics=None):
-        """Rows as a view; statistics are given for rows that were trained on."""
+        """Rows as a view; statistics are given for rows that were trained on.
+
+        To write 500 columns of 90,000 rows at once takes six times as long.
+        """
+        X, n_rows = None, len(table.codes)
+        for start in range(0, n_rows, VIEW_ROWS):
+            rows = slice(start, start + VIEW_ROWS)
+            known = statistics if statistics is None else statistics[rows]
+            parts = self.parts(table.take(rows), view, known)
+            if X is None:
+                width = sum(part.shape[1] for part in parts)
+                X = np.empty((n_rows, width), np.float32)
+            np.concatenate(parts, axis=1, out=X[rows], casting="unsafe")
+        return X
+
+    def parts(self, table, view, statistics):
+        """The parts of a view."""
         parts = self.numbers.parts(table.numbers, view) if self.numbers else []
         for codes, (columns, n) in zip(table.codes.T, self.one_hot, strict=True):
             parts.append(IDENTITY[columns[codes], :n])
         parts.append(self.statistics(table.codes) if statistics is None else statistics)
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
+        return parts
 
 
 class SparseEncoder:

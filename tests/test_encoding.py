@@ -22,6 +22,7 @@ from skbinnet._encoding import (
     BLOCK_ROWS,
     MANY,
     MAX_PAIRED,
+    VIEW_ROWS,
     Numbers,
     SparseEncoder,
     Statistics,
@@ -369,6 +370,19 @@ def test_only_the_columns_of_the_most_categories_are_paired():
     assert statistics.many == list(range(1, 13))
     assert len(statistics.pairs) == MAX_PAIRED * (MAX_PAIRED - 1) / 2
     assert {i for pair in statistics.pairs for i in pair} == set(range(3, 13))
+
+
+def test_rows_are_encoded_in_blocks_without_a_copy_of_their_parts(peak_memory):
+    n_rows = 20 * VIEW_ROWS + 7
+    codes = draw_codes(n_rows, 4, 41)
+    table = Table(np.random.RandomState(0).normal(size=(n_rows, 5)), codes)
+    encoder = TableEncoder(32, [4, 41])
+    statistics = encoder.fit(table, codes[:, 1] % 3 == 0, 5)
+    for view in encoder.views:
+        X = encoder.encode(table, view, statistics)
+        together = encoder.parts(table, view, statistics)
+        assert_array_equal(X, np.hstack(together, dtype=np.float32, casting="unsafe"))
+        assert peak_memory(encoder.encode, table, view, statistics) < 1.5 * X.nbytes
 
 
 def test_sparse_columns_are_those_of_max_abs_scaler():
