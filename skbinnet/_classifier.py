@@ -103,8 +103,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     backprop : {"matrix", "loop"}, default="matrix"
         How gradients are computed: as matrix products over a whole minibatch, or by the
         chain rule, sample by sample and weight by weight. The results are equal to
-        rounding. Neither uses BLAS or threads: on one machine each gives the same
-        weights in every run, to the last bit.
+        rounding. Neither uses BLAS: on one machine each gives the same weights in every
+        run, to the last bit.
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; biases are not penalised. Its effect
@@ -229,6 +229,13 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ``1 - label_smoothing / 2`` [7]_, so that no probability is best near 0 or 1.
         The training loss is that of these labels; validation data and
         `loss_and_gradients` keep theirs.
+
+    n_jobs : int or None, default=None
+        Number of threads. They share out the rows, and then the weights, of each
+        minibatch whose rows times weights are more than about 500,000, and the rows of
+        large predictions. -1 is one for each core, or as many as the environment
+        variable OMP_NUM_THREADS says. None is 1, unless in a
+        :func:`joblib.parallel_config` context. No bit of a result depends on it.
 
     Attributes
     ----------
@@ -377,6 +384,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_time": [POSITIVE, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "n_jobs": [AT_LEAST_1, Interval(Integral, None, -1, closed="right"), None],
     }
 
     # Where the HTML representation sends its reader.
@@ -424,6 +432,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         dropout=0.0,
         max_time=None,
         label_smoothing=0.0,
+        n_jobs=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -455,6 +464,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.dropout = dropout
         self.max_time = max_time
         self.label_smoothing = label_smoothing
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -615,7 +625,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         params, layer_sizes = self._layers()
         rows = check_X(self, X, params.dtype)
-        return predict_logits(params, layer_sizes, self.activation, rows)
+        return predict_logits(params, layer_sizes, self.activation, rows, self.n_jobs)
 
     def predict(self, X):
         """Label of each row: ``classes_[1]`` where its logit is positive.
@@ -723,7 +733,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         params, layer_sizes = self._layers()
         rows = check_X(self, X, params.dtype)
         return input_gradients(
-            params, layer_sizes, self.activation, self.backprop, rows
+            params, layer_sizes, self.activation, self.backprop, rows, self.n_jobs
         )
 
     # ---- to and from MLPClassifier ---------------------------------------------------

@@ -28,55 +28,55 @@ cdef extern from "_portable.h":
 
 include "_math.pxi"
 include "_activations.pxi"
+include "_optimizers.pxi"
 include "_rows.pxi"
+include "_threads.pxi"
 include "_network.pxi"
 include "_layers.pxi"
 include "_dropout.pxi"
 include "_loss.pxi"
-include "_optimizers.pxi"
+include "_passes.pxi"
 include "_lazy.pxi"
 
 
-# ---- one block of rows, and one minibatch -----------------------------------------
+# ---- one minibatch -----------------------------------------------------------------
 
-cdef Sums block_loss(
-    Network net, const floating* params, const Block* X, const floating* y,
-    const floating* sample_weight, double scale
+cdef inline Pass make_pass(const floating* params, bint goes_back) noexcept nogil:
+    cdef Pass task
+    memset(&task, 0, sizeof(Pass))
+    task.itemsize, task.params, task.goes_back = sizeof(floating), params, goes_back
+    return task
+
+
+cdef void pass_samples(
+    Network net, const floating* y, const floating* sample_weight, Sums* sums
 ) noexcept nogil:
-    """Run forwards, return the sums, and write scale dloss/dz to the last delta."""
-    cdef floating* work = <floating*> net.work
-    cdef const Layer* output = &net.layers[net.n_layers - 1]
-    cdef const floating* z = work + output.z
-    network_forward(net, params, X)
-    logistic_loss(
-        z, y, sample_weight, X.n_rows, scale, net.loss, work + output.delta
-    )
-    return add_up(net.loss, z, y, sample_weight, X.n_rows)
+    """Let the rows of net.task pass, with labels and weights; add up their losses."""
+    cdef const floating* z = <floating*> net.work + net.layers[net.n_layers - 1].z
+    net.task.y, net.task.sample_weight = y, sample_weight
+    pass_rows(net)
+    add_up(net.loss, z, y, sample_weight, net.task.X.n_rows, sums)
 
 
-cdef Sums minibatch_gradient(
-    Network net, const floating* params, Rows X, const floating[::1] y,
-    const floating[::1] sample_weight, const Py_ssize_t* order, Py_ssize_t n_rows,
-    bint lazy
+cdef void minibatch_step(
+    Network net, Rows X, const floating[::1] y, const floating[::1] sample_weight,
+    const Py_ssize_t* order, Py_ssize_t n_rows, const Rule* rule, floating* work,
+    Sums* sums
 ) noexcept nogil:
-    """Write dJ/dparams of a minibatch to grad, in the work memory."""
-    cdef floating* work = <floating*> net.work
+    """Take the step for a minibatch; its gradient stays in the work memory."""
     cdef Py_ssize_t i, start = 0
-    cdef Sums sums = Sums(0, 0)
-    cdef Block rows
-    penalty_gradient(net, params, lazy, work + net.grad)
+    net.task.scale = 1.0 / n_rows
     while start < n_rows:
-        rows = gather_rows(net, X, order + start, n_rows - start)
-        for i in range(rows.n_rows):
+        net.task.X = gather_rows(net, X, order + start, n_rows - start)
+        for i in range(net.task.X.n_rows):
             work[net.y + i] = y[order[start + i]]
             work[net.sample_weight + i] = sample_weight[order[start + i]]
-        add(&sums, block_loss(
-            net, params, &rows, work + net.y, work + net.sample_weight, 1.0 / n_rows
-        ))
-        network_backward(net, params, &rows, work + net.grad, <floating*> NULL)
-        start += rows.n_rows
-        net.place += rows.n_rows
-    return sums
+        pass_samples(net, work + net.y, work + net.sample_weight, sums)
+        net.task.is_first = start == 0
+        start += net.task.X.n_rows
+        net.task.rule = rule if start == n_rows else NULL
+        pass_weights(net)
+        net.place += net.task.X.n_rows
 
 
 # ---- what Python may call; arrays that do not fit each other raise ValueError --------
@@ -149,15 +149,15 @@ def logits(
     cdef Py_ssize_t start = 0
     cdef floating largest
     cdef const floating* output = <floating*> net.work + net.layers[net.n_layers - 1].z
-    cdef Block rows
     check_rows(net, params, X)
     check_fit(z.shape[0] == X.n_rows)
+    net.task = make_pass(&params[0], False)
     with nogil:
         while start < X.n_rows:
-            rows = slice_rows(net, X, start)
-            network_forward(net, &params[0], &rows)
-            memcpy(&z[start], output, rows.n_rows * sizeof(floating))
-            start += rows.n_rows
+            net.task.X = slice_rows(net, X, start)
+            pass_rows(net)
+            memcpy(&z[start], output, net.task.X.n_rows * sizeof(floating))
+            start += net.task.X.n_rows
         largest = magnitude(&z[0], X.n_rows)
     return largest
 
@@ -169,15 +169,13 @@ def evaluate(
     """Return the weighted sums of the losses and of the correct predictions."""
     cdef Py_ssize_t start = 0
     cdef Sums sums = Sums(0, 0)
-    cdef Block rows
     check_samples(net, params, X, y, sample_weight)
+    net.task = make_pass(&params[0], False)
     with nogil:
         while start < X.n_rows:
-            rows = slice_rows(net, X, start)
-            add(&sums, block_loss(
-                net, &params[0], &rows, &y[start], &sample_weight[start], 1
-            ))
-            start += rows.n_rows
+            net.task.X = slice_rows(net, X, start)
+            pass_samples(net, &y[start], &sample_weight[start], &sums)
+            start += net.task.X.n_rows
     return sums.loss, sums.correct
 
 
@@ -192,21 +190,20 @@ def loss_and_gradient(
     cdef Py_ssize_t i, start = 0
     cdef double total_weight = 0
     cdef Sums sums = Sums(0, 0)
-    cdef Block rows
     check_samples(net, params, X, y, sample_weight)
     check_fit(grad.shape[0] == net.n_params)
+    net.task = make_pass(&params[0], True)
+    net.task.grad = &grad[0]
     with nogil:
         for i in range(X.n_rows):
             total_weight += sample_weight[i]
-        penalty_gradient(net, &params[0], False, &grad[0])
+        net.task.scale = 1 / total_weight
         while start < X.n_rows:
-            rows = slice_rows(net, X, start)
-            add(&sums, block_loss(
-                net, &params[0], &rows, &y[start], &sample_weight[start],
-                1 / total_weight,
-            ))
-            network_backward(net, &params[0], &rows, &grad[0], <floating*> NULL)
-            start += rows.n_rows
+            net.task.X = slice_rows(net, X, start)
+            pass_samples(net, &y[start], &sample_weight[start], &sums)
+            net.task.is_first = start == 0
+            pass_weights(net)
+            start += net.task.X.n_rows
     return (
         sums.loss / total_weight, penalty(net, &params[0]), sums.correct / total_weight
     )
@@ -217,25 +214,16 @@ def input_gradient(
     floating[:, ::1] dz_dX
 ):
     """Write dz/dx, z the logit, for each row x of X to dz_dX."""
-    cdef Py_ssize_t i, start = 0
-    cdef floating* delta = <floating*> net.work + net.layers[net.n_layers - 1].delta
-    cdef Block rows
+    cdef Py_ssize_t start = 0
     check_rows(net, params, X)
     check_fit(dz_dX.shape[0] == X.n_rows and dz_dX.shape[1] == X.n_features)
+    net.task = make_pass(&params[0], True)
     with nogil:
         while start < X.n_rows:
-            rows = slice_rows(net, X, start)
-            network_forward(net, &params[0], &rows)
-            for i in range(rows.n_rows):
-                delta[i] = 1  # dz/dz
-            network_backward(
-                net, &params[0], &rows, <floating*> NULL, &dz_dX[start, 0]
-            )
-            start += rows.n_rows
-
-
-cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    return n // size + (n % size > 0)
+            net.task.X = slice_rows(net, X, start)
+            net.task.dz_dX = &dz_dX[start, 0]
+            pass_rows(net)
+            start += net.task.X.n_rows
 
 
 def train_epoch(
@@ -253,13 +241,15 @@ def train_epoch(
     """
     cdef Py_ssize_t batch, start, n_rows
     cdef floating* grad = <floating*> net.work + net.grad
-    cdef bint is_finite, lazy = net.sparse and optimizer.method == SGD
+    cdef bint is_finite, lazy = net.sparse and optimizer.rule.method == SGD
     cdef floating rate, zero = 0
     cdef Sums sums = Sums(0, 0)
     check_samples(net, params, X, y, sample_weight)
     check_fit(moments.shape[0] == optimizer.n_moments)
     check_fit(moments.shape[1] == net.n_params and batch_size > 0)
     check_fit(learning_rates.shape[0] == ceil_div(order.shape[0], batch_size))
+    net.task = make_pass(&params[0], True)
+    net.task.grad, net.task.moments, net.task.is_lazy = grad, &moments[0, 0], lazy
     with nogil:
         if lazy and not net.clean:
             memset(grad, 0, net.layers[0].b * sizeof(floating))
@@ -268,18 +258,14 @@ def train_epoch(
         for batch in range(learning_rates.shape[0]):
             start = batch * batch_size
             n_rows = min(batch_size, order.shape[0] - start)
-            add(&sums, minibatch_gradient(
-                net, &params[0], X, y, sample_weight, &order[start], n_rows, lazy
-            ))
             rate = <floating> learning_rates[batch]
+            net.task.rate = rate
+            minibatch_step(
+                net, X, y, sample_weight, &order[start], n_rows, &optimizer.rule,
+                <floating*> net.work, &sums
+            )
             if lazy:
-                zero += lazy_sgd_step(
-                    net, X, &order[start], n_rows, rate, &params[0]
-                )
-            else:
-                step(
-                    optimizer, grad, &moments[0, 0], &params[0], net.n_params, rate
-                )
+                zero += lazy_sgd_step(net, X, &order[start], n_rows, rate, &params[0])
         net.drops = False
         start = 0
         if lazy:  # each weight of the first layer was checked when it was changed

@@ -53,13 +53,13 @@ cdef cloned multiply_backward(
 
 cdef void dropout_forward(
     Network net, const Layer* layer, const floating* a, floating* thinned,
-    Py_ssize_t n_rows
+    Py_ssize_t first_row, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Draw the masks of the block's rows, and write a' to thinned."""
+    """Draw the masks of some rows of the block, and write a' to thinned."""
     cdef Py_ssize_t n = n_rows * layer.n_out
-    cdef uint64_t first = net.place * layer.n_out  # number of the first draw
+    cdef uint64_t first = (net.place + first_row) * layer.n_out  # number of a draw
     cdef uint64_t first_word = <uint64_t> (layer - net.layers) << 48
-    cdef uint32_t* draws = net.draws + layer.draws
+    cdef uint32_t* draws = net.draws + layer.draws + first_row * (layer.n_out + 2)
     first_word += first // 2
     draw_words(net.seed, first_word, draws, (n + 2) // 2)
     multiply_forward(
@@ -68,13 +68,15 @@ cdef void dropout_forward(
 
 
 cdef void dropout_backward(
-    Network net, const Layer* layer, floating* delta, Py_ssize_t n_rows
+    Network net, const Layer* layer, floating* delta, Py_ssize_t first_row,
+    Py_ssize_t n_rows
 ) noexcept nogil:
     """Multiply delta by the masks that were drawn on the way forwards."""
-    cdef uint64_t first = net.place * layer.n_out
+    cdef uint64_t first = (net.place + first_row) * layer.n_out
+    cdef uint32_t* draws = net.draws + layer.draws + first_row * (layer.n_out + 2)
     multiply_backward(
-        net.draws + layer.draws + first % 2, drop_limit(net),
-        <floating> drop_scale(net), delta, n_rows * layer.n_out
+        draws + first % 2, drop_limit(net), <floating> drop_scale(net), delta,
+        n_rows * layer.n_out
     )
 
 

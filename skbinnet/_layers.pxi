@@ -12,19 +12,20 @@ cpdef enum Backprop:  # in lower case, these names are the values of `backprop`
 # ---- a dense layer ------------------------------------------------------------------
 
 cdef extern from "_product.h":  # C (m, n) = start + A (m, k) B (k, n)
+    Py_ssize_t BLOCK  # bytes that copy has room for, if it is not NULL
     void product_float(
         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
         const float* start, Py_ssize_t start_row,
         const float* A, Py_ssize_t A_row, Py_ssize_t A_col,
         const float* B, Py_ssize_t B_row, Py_ssize_t B_col,
-        float* C,
+        float* C, void* copy,
     ) noexcept nogil
     void product_double(
         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
         const double* start, Py_ssize_t start_row,
         const double* A, Py_ssize_t A_row, Py_ssize_t A_col,
         const double* B, Py_ssize_t B_row, Py_ssize_t B_col,
-        double* C,
+        double* C, void* copy,
     ) noexcept nogil
 
 
@@ -33,15 +34,15 @@ cdef inline void product(
     const floating* start, Py_ssize_t start_row,
     const floating* A, Py_ssize_t A_row, Py_ssize_t A_col,
     const floating* B, Py_ssize_t B_row, Py_ssize_t B_col,
-    floating* C,
+    floating* C, void* copy,
 ) noexcept nogil:
     if floating is float:
         product_float(
-            m, n, k, start, start_row, A, A_row, A_col, B, B_row, B_col, C
+            m, n, k, start, start_row, A, A_row, A_col, B, B_row, B_col, C, copy
         )
     else:
         product_double(
-            m, n, k, start, start_row, A, A_row, A_col, B, B_row, B_col, C
+            m, n, k, start, start_row, A, A_row, A_col, B, B_row, B_col, C, copy
         )
 
 
@@ -50,7 +51,7 @@ cdef void dense_forward(
     Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
 ) noexcept nogil:
     """z = a W + b."""
-    product(n_rows, n_out, n_in, b, 0, a, n_in, 1, W, n_out, 1, z)
+    product(n_rows, n_out, n_in, b, 0, a, n_in, 1, W, n_out, 1, z, NULL)
 
 
 cdef cloned dense_gradient_loop(
@@ -90,13 +91,12 @@ cdef cloned dense_backward_loop(
 
 
 cdef void dense_gradient_matrix(
-    const floating* a, const floating* delta, floating* grad_W, floating* grad_b,
-    Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out
+    const floating* a, const floating* delta, floating* grad_W, Py_ssize_t n_rows,
+    Py_ssize_t n_in, Py_ssize_t n_some, Py_ssize_t n_out, void* copy
 ) noexcept nogil:
-    """dL/dW += a' delta and dL/db += 1' delta."""
-    add_rows(delta, grad_b, n_rows, n_out)
+    """dL/dW += a' delta, for n_some of the n_in rows of W."""
     product(
-        n_in, n_out, n_rows, grad_W, n_out, a, 1, n_in, delta, n_out, 1, grad_W
+        n_some, n_out, n_rows, grad_W, n_out, a, 1, n_in, delta, n_out, 1, grad_W, copy
     )
 
 
@@ -118,7 +118,8 @@ cdef void dense_backward_matrix(
 ) noexcept nogil:
     """dL/da = delta W'."""
     product(
-        n_rows, n_in, n_out, <floating*> NULL, 0, delta, n_out, 1, W, 1, n_out, dL_da
+        n_rows, n_in, n_out, <floating*> NULL, 0, delta, n_out, 1, W, 1, n_out, dL_da,
+        NULL
     )
 
 
@@ -167,8 +168,8 @@ cdef void layer_forward(
     cdef const floating* values = <const floating*> a.values
     cdef const floating* W = params + layer.W
     cdef const floating* b = params + layer.b
-    cdef floating* z = <floating*> net.work + layer.z
     cdef Py_ssize_t n_in = layer.n_in, n_out = layer.n_out
+    cdef floating* z = <floating*> net.work + layer.z + a.first * n_out
     if a.wide != NULL:
         sparse_forward(
             values, a.wide, a.begin, a.end, W, b, z, a.n_rows, n_out, net.scale
@@ -182,8 +183,10 @@ cdef void layer_forward(
 
 
 cdef void layer_gradient(
-    Network net, const Layer* layer, const Block* a, floating* grad
+    Network net, const Layer* layer, const Block* a, const Range* some, floating* grad,
+    void* copy
 ) noexcept nogil:
+    """Add dL/dW and dL/db of some rows of W, the last with b, to grad."""
     cdef const floating* values = <const floating*> a.values
     cdef const floating* delta = <floating*> net.work + layer.delta
     cdef floating* dW = grad + layer.W
@@ -200,15 +203,21 @@ cdef void layer_gradient(
     elif net.backprop == LOOP:
         dense_gradient_loop(values, delta, dW, db, a.n_rows, n_in, n_out)
     else:
-        dense_gradient_matrix(values, delta, dW, db, a.n_rows, n_in, n_out)
+        dense_gradient_matrix(
+            values + some.first, delta, dW + some.first * n_out, a.n_rows, n_in,
+            some.n_rows, n_out, copy
+        )
+        if some.first + some.n_rows == n_in:
+            add_rows(delta, db, a.n_rows, n_out)
 
 
 cdef void layer_backward(
-    Network net, const Layer* layer, const floating* params, Py_ssize_t n_rows,
-    floating* dL_da
+    Network net, const Layer* layer, const floating* params, Py_ssize_t first,
+    Py_ssize_t n_rows, floating* dL_da
 ) noexcept nogil:
     cdef const floating* W = params + layer.W
     cdef const floating* delta = <floating*> net.work + layer.delta
+    delta += first * layer.n_out
     if net.backprop == LOOP:
         dense_backward_loop(W, delta, dL_da, n_rows, layer.n_in, layer.n_out)
     else:

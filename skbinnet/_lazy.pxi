@@ -45,18 +45,17 @@ cdef floating lazy_sgd_step(
     Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_rows, floating rate,
     floating* params
 ) noexcept nogil:
-    """params -= rate grad, where the first W is scale V.
+    """W -= rate grad for the first W, which is scale V.
 
     Returns 0, or NaN if a weight of V that was changed is not finite.
     """
     cdef floating* grad = <floating*> net.work + net.grad
-    cdef Py_ssize_t b = net.layers[0].b, n_out = net.layers[0].n_out
+    cdef Py_ssize_t n_out = net.layers[0].n_out
     cdef floating rate_V, zero = 0
     net.scale *= 1 - <double> rate * <floating> net.alpha
     if not 1e-6 < net.scale < 1e6:  # so that V stays within the range of a float
         zero = multiply_out(net, params)
     rate_V = <floating> (rate / net.scale)
-    sgd_step(grad + b, params + b, net.n_params - b, rate)
     if X.wide != NULL:
         return zero + touched_step(
             X.wide, X.indptr, order, n_rows, n_out, rate_V, grad, params

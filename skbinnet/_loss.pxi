@@ -34,22 +34,18 @@ cdef cloned logistic_loss(
         delta[i] = <floating> (scale * w * (p - y[i]))
 
 
-cdef inline void add(Sums* sums, Sums part) noexcept nogil:
-    sums.loss += part.loss
-    sums.correct += part.correct
-
-
-cdef Sums add_up(
+cdef void add_up(
     const double* loss, const floating* z, const floating* y,
-    const floating* sample_weight, Py_ssize_t n_rows
+    const floating* sample_weight, Py_ssize_t n_rows, Sums* sums
 ) noexcept nogil:
-    """Sums in the order of the rows; within logistic_loss they would not vectorise."""
-    cdef Sums sums = Sums(0, 0)
+    """Add the rows in their order, so that the sums depend on no cut into blocks.
+
+    Within logistic_loss they would not vectorise.
+    """
     cdef Py_ssize_t i
     for i in range(n_rows):
         sums.loss += loss[i]
         sums.correct += sample_weight[i] * ((z[i] > 0) == (y[i] > 0.5))
-    return sums
 
 
 cdef double penalty(Network net, const floating* params) noexcept nogil:
@@ -68,21 +64,13 @@ cdef double penalty(Network net, const floating* params) noexcept nogil:
 
 
 cdef cloned penalty_gradient(
-    Network net, const floating* params, bint lazy, floating* grad
+    double alpha, const floating* W, floating* restrict grad_W, Py_ssize_t n
 ) noexcept nogil:
-    """grad = alpha W for weights and 0 for biases.
-
-    With lazy steps (_lazy.pxi) the first W is left out.
-    """
-    cdef floating alpha = <floating> net.alpha
-    cdef Py_ssize_t start = net.layers[0].b if lazy else 0
-    cdef Py_ssize_t i, j
-    cdef Layer layer
-    if alpha == 0:
-        memset(grad + start, 0, (net.n_params - start) * sizeof(floating))
+    """grad_W = alpha W."""
+    cdef floating strength = <floating> alpha
+    cdef Py_ssize_t i
+    if strength == 0:
+        memset(grad_W, 0, n * sizeof(floating))
         return
-    for i in range(net.n_layers):
-        layer = net.layers[i]
-        for j in range(max(start, layer.W), layer.b):
-            grad[j] = alpha * params[j]
-        memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
+    for i in range(n):
+        grad_W[i] = strength * W[i]

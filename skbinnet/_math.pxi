@@ -113,3 +113,7 @@ cdef floating magnitude(const floating* values, Py_ssize_t n) noexcept nogil:
     else:
         memcpy(&x, &long_word, sizeof(x))
     return x + 0 * x  # infinity becomes NaN
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    return n // size + (n % size > 0)

@@ -15,6 +15,7 @@ from ._core import (
     Activation,
     Backprop,
     Network,
+    Threads,
     are_joined,
     csr_rows,
     dense_rows,
@@ -22,10 +23,13 @@ from ._core import (
     largest_magnitude,
     logits,
 )
+from ._threads import count_threads, helpers
 
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
 BLOCK_ROWS = 512  # rows that pass through a network together, if not a minibatch
+BLOCKS = 4  # so many times more of them for each of several threads
+MUCH = 1e8  # multiplications of a prediction for which threads are started
 MAX_PARAMS = sys.maxsize // 64  # the size of params in bytes then fits an intp
 
 
@@ -166,29 +170,46 @@ def as_rows(X):
 
 def make_network(
     layer_sizes, activation, backprop="matrix", alpha=0.0, max_rows=512, sparse=False,
-    dropout=0.0,
+    dropout=0.0, threads=None,
 ):  # fmt: skip
     """A compiled network for blocks of at most max_rows rows."""
     activation, backprop = ACTIVATIONS[activation], BACKPROPS[backprop]
     options = activation, backprop, alpha, max_rows, sparse, dropout
-    return Network(layer_sizes, *options)
+    return Network(layer_sizes, *options, threads or Threads(1))
 
 
-def predict_logits(params, layer_sizes, activation, rows):
+def block_rows(n_rows, threads):
+    """How many of n_rows rows pass together, if they are not in minibatches."""
+    n_threads = threads.n_threads
+    return min(n_rows, BLOCK_ROWS * (BLOCKS * n_threads if n_threads > 1 else 1))
+
+
+def prediction_threads(n_jobs, params, rows):
+    """The threads for all rows; one thread if the others would hardly help."""
+    is_much = rows.n_rows * len(params) >= MUCH and not rows.sparse
+    return Threads(count_threads(n_jobs) if is_much else 1)
+
+
+def predict_logits(params, layer_sizes, activation, rows, n_jobs=1):
     """The output z, before the sigmoid, for each row."""
-    max_rows = min(BLOCK_ROWS, rows.n_rows)
-    network = make_network(layer_sizes, activation, "matrix", 0, max_rows, rows.sparse)
+    threads = prediction_threads(n_jobs, params, rows)
+    options = "matrix", 0, block_rows(rows.n_rows, threads), rows.sparse, 0, threads
+    network = make_network(layer_sizes, activation, *options)
     z = np.empty(rows.n_rows, params.dtype)
-    refuse_overflow(logits(network, params, rows, z), z.dtype)
+    with helpers(threads):
+        magnitude = logits(network, params, rows, z)
+    refuse_overflow(magnitude, z.dtype)
     return z
 
 
-def input_gradients(params, layer_sizes, activation, backprop, rows):
+def input_gradients(params, layer_sizes, activation, backprop, rows, n_jobs=1):
     """dz/dx for each row x."""
-    max_rows = min(BLOCK_ROWS, rows.n_rows)
-    network = make_network(layer_sizes, activation, backprop, 0, max_rows, rows.sparse)
+    threads = prediction_threads(n_jobs, params, rows)
+    options = backprop, 0, block_rows(rows.n_rows, threads), rows.sparse, 0, threads
+    network = make_network(layer_sizes, activation, *options)
     gradients = np.empty((rows.n_rows, rows.n_features), params.dtype)
-    input_gradient(network, params, rows, gradients)
+    with helpers(threads):
+        input_gradient(network, params, rows, gradients)
     refuse_overflow(largest_magnitude(gradients.ravel()), gradients.dtype)
     return gradients
 

@@ -11,25 +11,25 @@ cpdef enum Method:
     ADAM
 
 
+cdef struct Rule:  # how params change; a pointer to it needs no GIL
+    Method method
+    double momentum, beta_1, beta_2, epsilon
+
+
 cdef class Optimizer:
     """A method and its constants."""
 
-    cdef Method method
-    cdef double momentum, beta_1, beta_2, epsilon
+    cdef Rule rule
 
     def __cinit__(
         self, Method method, momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0
     ):
-        self.method = method
-        self.momentum = momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.rule = Rule(method, momentum, beta_1, beta_2, epsilon)
 
     @property
     def n_moments(self):
         """The number of vectors, each as long as params, that it remembers."""
-        return 2 if self.method == ADAM else int(self.method != SGD)
+        return 2 if self.rule.method == ADAM else int(self.rule.method != SGD)
 
 
 cdef cloned sgd_step(
@@ -90,20 +90,19 @@ cdef cloned adam_step(
 
 
 cdef void step(
-    Optimizer optimizer, const floating* grad, floating* moments, floating* params,
-    Py_ssize_t n, floating rate
+    const Rule* rule, const floating* grad, floating* moments, Py_ssize_t to_square,
+    floating* params, Py_ssize_t n, floating rate
 ) noexcept nogil:
-    cdef floating momentum = <floating> optimizer.momentum
-    if optimizer.method == SGD:
+    """The step of n params; adam's square lies to_square numbers after its mean."""
+    cdef floating momentum = <floating> rule.momentum
+    if rule.method == SGD:
         sgd_step(grad, params, n, rate)
-    elif optimizer.method == MOMENTUM:
+    elif rule.method == MOMENTUM:
         momentum_step(grad, moments, params, n, rate, momentum)
-    elif optimizer.method == NESTEROV:
+    elif rule.method == NESTEROV:
         nesterov_step(grad, moments, params, n, rate, momentum)
     else:
         adam_step(
-            grad, moments, moments + n, params, n, rate,
-            <floating> optimizer.beta_1,
-            <floating> optimizer.beta_2,
-            <floating> optimizer.epsilon,
+            grad, moments, moments + to_square, params, n, rate,
+            <floating> rule.beta_1, <floating> rule.beta_2, <floating> rule.epsilon,
         )

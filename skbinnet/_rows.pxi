@@ -16,6 +16,7 @@ cdef struct Block:  # rows that pass through the network together, or a layer's 
     const Py_ssize_t* begin  # CSR: where the values of each row begin and end
     const Py_ssize_t* end
     Py_ssize_t n_rows
+    Py_ssize_t first  # place of the first row in the work memory
 
 
 # A row is fetched into the cache while the row this many places before it is copied.
@@ -84,8 +85,24 @@ def csr_rows(
     return rows
 
 
-cdef inline Block dense_block(const void* values, Py_ssize_t n_rows) noexcept nogil:
-    return Block(values, NULL, NULL, NULL, NULL, n_rows)
+cdef inline Block dense_block(
+    const void* values, Py_ssize_t n_rows, Py_ssize_t first
+) noexcept nogil:
+    return Block(values, NULL, NULL, NULL, NULL, n_rows, first)
+
+
+cdef inline Block part_of_block(
+    const Block* X, Py_ssize_t row_size, Py_ssize_t start, Py_ssize_t n_rows
+) noexcept nogil:
+    """n_rows rows from start on; a dense row has row_size bytes."""
+    cdef Block part = X[0]
+    if X.begin != NULL:
+        part.begin += start
+        part.end += start
+    else:
+        part.values = <const char*> X.values + start * row_size
+    part.n_rows, part.first = n_rows, X.first + start
+    return part
 
 
 cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
@@ -95,8 +112,8 @@ cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
     cdef Py_ssize_t n_rows = min(net.max_rows, X.n_rows - start)
     if X.sparse:
         begin += start
-        return Block(values, X.narrow, X.wide, begin, begin + 1, n_rows)
-    return dense_block(values + start * X.n_features * X.itemsize, n_rows)
+        return Block(values, X.narrow, X.wide, begin, begin + 1, n_rows, 0)
+    return dense_block(values + start * X.n_features * X.itemsize, n_rows, 0)
 
 
 cdef Block gather_rows(
@@ -115,7 +132,7 @@ cdef Block gather_rows(
             net.bounds[i] = X.indptr[order[i]]
             net.bounds[net.max_rows + i] = X.indptr[order[i] + 1]
         return Block(
-            values, X.narrow, X.wide, net.bounds, net.bounds + net.max_rows, n_rows
+            values, X.narrow, X.wide, net.bounds, net.bounds + net.max_rows, n_rows, 0
         )
     for i in range(n_rows):
         if i + AHEAD < n_rows:
@@ -123,4 +140,4 @@ cdef Block gather_rows(
                 prefetch(values + order[i + AHEAD] * size + j)
         memcpy(row, values + order[i] * size, size)
         row += size
-    return dense_block(net.work, n_rows)
+    return dense_block(net.work, n_rows, 0)

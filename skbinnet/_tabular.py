@@ -21,6 +21,7 @@ from ._callbacks import FIT_DEPTH, CallbackSupportMixin, NetworkTasks, with_call
 from ._classifier import AT_LEAST_1, BinaryMLPClassifier, unchanged_on_error
 from ._inputs import class_weights, encode_labels, multiply_weights, two_classes
 from ._table import is_missing, make_reader
+from ._threads import count_threads
 from ._training import noted_interrupts
 from ._validation import check_scoring_param, draw_hold_outs, find_scoring
 
@@ -128,7 +129,10 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         for reproducible results.
 
     n_jobs : int or None, default=None
-        Number of threads that train networks. The result does not depend on it.
+        Number of threads that train networks, and that share out the rows of a
+        prediction. If there are more of them than networks, each network gets several,
+        which help where its layers are wide. -1 is one for each core; None is 1, unless
+        in a :func:`joblib.parallel_config` context. No bit of a result depends on it.
 
     verbose : bool or int, default=False
         Whether to print a line per network, with the time that is left.
@@ -347,11 +351,15 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         progress.begin(n_networks, len(views), sum(map(len, old)))
         stream = check_random_state(self._seed)
         splits = self._split(data, -(-n_networks // len(views)), max_rows)
+        # Threads that are left over when each network has one.
+        n_within = count_threads(self.n_jobs) // max(1, n_networks - progress.n_old)
         jobs = []
         for i, seed in enumerate(stream.randint(2**31 - 1, size=n_networks)):
             split, view = divmod(i, len(views))
             is_old = i < progress.n_old
             network = old[view][split] if is_old else self._make_network(n_epochs, seed)
+            if n_within > 1 and not is_old:
+                network.n_jobs = n_within
             encode = partial(self.encoder_.encode, view=views[view])
             member = Member(i, network, encode, *splits[split])
             jobs.append(delayed(member.fit)(data, progress))
@@ -449,16 +457,24 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         check_is_fitted(self, "estimators_")
         table = self._reader.read(X, type(self).__name__)
         n_rows = table.numbers.shape[0]
-        p = np.zeros((n_rows, 2))
-        for start in range(0, n_rows, BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
-            block = table.take(rows)
-            for weight, view, networks in zip(
-                self.view_weights_, self.encoder_.views, self.estimators_, strict=True
-            ):
-                A = self.encoder_.encode(block, view) if networks else None
-                for network in networks:
-                    p[rows] += weight / len(networks) * network.predict_proba(A)
+        blocks = (
+            table.take(slice(start, start + BLOCK_ROWS))
+            for start in range(0, n_rows, BLOCK_ROWS)
+        )
+        if n_rows <= BLOCK_ROWS:
+            return self._mixture(next(blocks))
+        jobs = (delayed(self._mixture)(block) for block in blocks)
+        return np.concatenate(Parallel(self.n_jobs, require="sharedmem")(jobs))
+
+    def _mixture(self, table):
+        """The weighted mean of the networks' probabilities."""
+        p = np.zeros((table.numbers.shape[0], 2))
+        for weight, view, networks in zip(
+            self.view_weights_, self.encoder_.views, self.estimators_, strict=True
+        ):
+            A = self.encoder_.encode(table, view) if networks else None
+            for network in networks:
+                p += weight / len(networks) * network.predict_proba(A)
         return p / p.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X):

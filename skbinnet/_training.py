@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import entr
 
 from . import _messages
-from ._core import evaluate, largest_magnitude, loss_and_gradient
+from ._core import Threads, evaluate, largest_magnitude, loss_and_gradient
 from ._network import (
-    BLOCK_ROWS,
+    block_rows,
     logit_bound,
     make_network,
     predict_logits,
@@ -31,6 +31,7 @@ from ._solvers import (
     adaptive,
     needs_minibatches,
 )
+from ._threads import count_threads, helpers
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
 LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
@@ -67,6 +68,7 @@ class Settings:
     n_iter_no_change: float
     early_stopping: bool
     verbose: bool
+    threads: Threads
 
     @property
     def can_stop(self):
@@ -77,7 +79,7 @@ class Settings:
     def network(self, max_rows, sparse):
         """A compiled network for blocks of at most max_rows rows."""
         options = self.activation, self.backprop, self.alpha, max_rows, sparse
-        return make_network(self.layer_sizes, *options, self.dropout)
+        return make_network(self.layer_sizes, *options, self.dropout, self.threads)
 
 
 CONVERTED = [f for f in fields(Settings) if f.type in (float, int, bool, str)]
@@ -88,6 +90,7 @@ def make_settings(params, layer_sizes, samples):
     solver = SOLVERS[params["solver"]]
     schedule = solver.schedules[params["learning_rate"]]
     values = {"layer_sizes": layer_sizes, "solver": solver, "schedule": schedule}
+    values["threads"] = Threads(count_threads(params["n_jobs"]))
     meant = {  # by "auto" or None
         "learning_rate_init": solver.learning_rate_init,
         "batch_size": 200,
@@ -179,7 +182,7 @@ def train(settings, state, samples, validation=None, tasks=None):
     the begin and end of each epoch.
     """
     run = Run(settings, state, samples, validation, tasks)
-    with noted_interrupts() as run.interrupts:
+    with helpers(settings.threads), noted_interrupts() as run.interrupts:
         try:
             ending = settings.solver.run(run)
         except KeyboardInterrupt:  # raised by a callback, or a second Ctrl-C
@@ -199,8 +202,11 @@ class Run:
         self.settings, self.state = settings, state
         self.samples = smooth(samples, settings.label_smoothing)
         self.validation, self.tasks = validation, tasks
-        block = settings.batch_size if settings.solver.is_stochastic else BLOCK_ROWS
-        max_rows = min(block, len(samples.training_rows))
+        max_rows = len(samples.training_rows)
+        if settings.solver.is_stochastic:
+            max_rows = min(settings.batch_size, max_rows)
+        else:
+            max_rows = block_rows(max_rows, settings.threads)
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.optimizer = settings.solver.optimizer(settings)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
@@ -439,8 +445,10 @@ def smooth(samples, s):
 def objective(settings, params, samples):
     """J and its gradient over all rows."""
     rows, grad = samples.rows, np.empty_like(params)
-    network = settings.network(min(BLOCK_ROWS, rows.n_rows), rows.sparse)
-    loss, penalty, _ = loss_and_gradient(network, params, *samples.arrays, grad)
+    max_rows = block_rows(rows.n_rows, settings.threads)
+    network = settings.network(max_rows, rows.sparse)
+    with helpers(settings.threads):
+        loss, penalty, _ = loss_and_gradient(network, params, *samples.arrays, grad)
     # 0 * loss is NaN if the loss is not finite.
     refuse_overflow(largest_magnitude(grad) + 0 * loss, grad.dtype)
     return loss + penalty, grad

@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from . import _messages
 from ._core import evaluate
-from ._network import BLOCK_ROWS, unflatten
+from ._network import block_rows, unflatten
 
 # ---- the rows that are held out
 
@@ -88,7 +88,7 @@ class Validation:
         self.settings = settings
         self.scoring = find_scoring(clf.scoring)
         self.samples = samples
-        max_rows = min(BLOCK_ROWS, len(samples.y))
+        max_rows = block_rows(len(samples.y), settings.threads)
         self.network = settings.network(max_rows, samples.rows.sparse)
         self.total_weight = samples.sample_weight.sum(dtype=np.float64)
         has_one_class = np.ptp(samples.y) == 0

@@ -16,7 +16,15 @@ PACKAGE = Path(skbinnet.__file__).parent
 CHAPTERS = list((Path(__file__).parents[1] / "skbinnet").glob("*.p[yx][xi]"))
 KNOW_SKLEARN = ["_validation", "_inputs", "_callbacks", "_conversion", "_classifier"]
 KNOW_SKLEARN += ["_encoding", "_table", "_tabular", "_display"]
-LAYERS = ["_core", "_network", "_solvers", "_messages", "_training", *KNOW_SKLEARN]
+LAYERS = [
+    "_core",
+    "_threads",
+    "_network",
+    "_solvers",
+    "_messages",
+    "_training",
+    *KNOW_SKLEARN,
+]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}
 OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}

@@ -283,6 +283,7 @@ BAD_PARAMETERS = {
     "dropout": [-0.1, 1, np.nan, "a", None],
     "label_smoothing": [-0.1, 1, np.nan, "a", None],
     "max_time": [0, -1, np.inf, np.nan, "a"],
+    "n_jobs": [0, 1.5, np.nan, "a"],
     **{name: [2, "yes", None] for name in SWITCHES},
 }
 

@@ -83,6 +83,7 @@ PARAMETERS = {
     "max_time": st.none() | numbers(1e-3, 1, exclude_min=True),
     "label_smoothing": numbers(0, 0.1, most=1, exclude_max=True),
     "dropout": numbers(0, 0.2, most=1, exclude_max=True),
+    "n_jobs": st.none() | st.integers(-3, 4).filter(bool),
 }
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import mlp, weights
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
+from skbinnet import _threads
 from skbinnet._network import ACTIVATIONS
+from skbinnet._threads import count_threads
 
 pytestmark = pytest.mark.unconverged
 
@@ -132,3 +136,167 @@ def test_another_process_with_other_blas_kernels_finds_the_same_bits(
     command, folder = [sys.executable, "-c", code], Path(__file__).parent
     found = subprocess.check_output(command, cwd=folder, env=env, text=True)
     assert found.split() == list(bits())
+
+
+# ---- the threads of one fit
+
+
+def wide_data(dtype=np.float64, form=np.asarray, n_rows=300):
+    """Rows for which a network of two layers of 150 units shares out its passes."""
+    X, y = make_data(0, n_rows, n_features=140)
+    return form(X.astype(dtype)), y
+
+
+def make_wide(n_jobs, solver="sgd", backprop="matrix", **params):
+    options = {"solver": solver, "backprop": backprop, "max_iter": 2, "batch_size": 130}
+    options |= {"learning_rate_init": 0.01, "n_jobs": n_jobs, "dropout": 0.1}
+    options["dropout"] *= solver != "lbfgs"
+    return mlp((150, 140), **options | params)
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """The numbers of threads of the fits and predictions that begin helpers."""
+    numbers = []
+
+    class Helper(threading.Thread):
+        def start(self):
+            numbers.append(self.name)
+            super().start()
+
+    monkeypatch.setattr(_threads, "Thread", Helper)
+    return numbers
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("solver", "backprop", "form"), KINDS)
+def test_n_jobs_changes_no_bit(solver, backprop, form, dtype, shares):
+    X, y = wide_data(dtype, form)
+    options = {"early_stopping": True, "validation_fraction": 0.3}
+    found = []
+    for n_jobs in (1, 2, 4):
+        clf = make_wide(n_jobs, solver, backprop, **options).fit(X, y)
+        found.append(np.concatenate([weights(clf), clf.history_["val_loss"]]))
+        assert len(shares) == n_jobs - 1
+        shares.clear()
+    assert_array_equal(found[1], found[0])
+    assert_array_equal(found[2], found[0])
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+@pytest.mark.parametrize("nesterovs_momentum", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 7, 300])
+def test_n_jobs_changes_no_bit_of_any_step(momentum, nesterovs_momentum, batch_size):
+    X, y = wide_data()
+    options = {"momentum": momentum, "nesterovs_momentum": nesterovs_momentum}
+    options |= {"batch_size": batch_size, "alpha": 0 if momentum else 0.1}
+    one, three = (weights(make_wide(n, **options).fit(X, y)) for n in (1, 3))
+    assert_array_equal(one, three)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_n_jobs_changes_no_bit_of_a_prediction(form, shares):
+    X, y = wide_data(form=form, n_rows=3000)
+    clf = make_wide(1, max_iter=1).fit(X, y)
+
+    def look():
+        p, slopes = clf.predict_proba(X), clf.input_gradients(X)
+        loss, coef_gradients, _ = clf.loss_and_gradients(X, y)
+        return np.concatenate([[loss], p.ravel(), slopes.ravel(), *coef_gradients[1]])
+
+    one = look()
+    assert not shares
+    clf.n_jobs = 3
+    assert_array_equal(look(), one)
+    assert len(shares) == (6 if form is np.asarray else 2)
+
+
+def test_small_work_begins_no_threads(shares):
+    X, y = make_data(0)
+    make("sgd", n_jobs=4).fit(X, y).predict(X)
+    assert not shares
+
+
+def test_no_helper_outlives_an_error_or_an_interrupt(shares):
+    X, y = wide_data()
+    before = threading.active_count()
+    for error in (RuntimeError, SystemExit):
+
+        def scoring(clf, X, y, error=error):
+            assert threading.active_count() == before + 1
+            raise error
+
+        with pytest.raises(error):
+            make_wide(2, early_stopping=True, scoring=scoring).fit(X, y)
+        assert threading.active_count() == before
+    assert len(shares) == 2
+
+
+def test_a_helper_that_cannot_be_started_leaves_no_other(monkeypatch):
+    class Helper(threading.Thread):
+        def start(self):
+            if self.name.endswith("3"):
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(_threads, "Thread", Helper)
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="can't start"):
+        make_wide(4).fit(*wide_data())
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_fit_goes_on_alone():
+    X, y = wide_data()
+    expected = weights(make_wide(2, scoring="roc_auc").fit(X, y, X_val=X, y_val=y))
+    children = []
+
+    def scoring(clf, X, y):
+        if not children:
+            children.append(os.fork())
+        return 1
+
+    clf = make_wide(2, scoring=scoring)
+    try:
+        clf.fit(X, y, X_val=X, y_val=y)
+        is_equal = np.array_equal(weights(clf), expected)
+    finally:
+        if children == [0]:
+            os._exit(0 if is_equal else 1)
+    assert is_equal
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+
+
+def test_fits_with_threads_may_run_in_threads():
+    X, y = wide_data()
+    expected = weights(make_wide(1).fit(X, y))
+    fits = in_threads(
+        lambda n_jobs: weights(make_wide(n_jobs).fit(X, y)), [1, 2, 3] * 3
+    )
+    assert all(np.array_equal(found, expected) for found in fits)
+
+
+def test_processes_of_joblib_may_fit_with_threads():
+    X, y = wide_data()
+    expected = weights(make_wide(1).fit(X, y))
+    fits = Parallel(2)(delayed(make_wide(n_jobs).fit)(X, y) for n_jobs in (2, -1))
+    assert all(np.array_equal(weights(clf), expected) for clf in fits)
+
+
+def test_n_jobs_counts_as_joblib_does(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [count_threads(n) for n in (None, 1, 2, 7)] == [1, 1, 2, 7]
+    assert count_threads(-1) == cpu_count()
+    assert count_threads(-1000) == 1
+    with parallel_config(backend="threading", n_jobs=3):
+        assert count_threads(None) == min(3, cpu_count())
+        assert count_threads(5) == 5
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert [count_threads(n) for n in (None, -1, 2)] == [1, 1, 2]
+
+
+def test_workers_of_joblib_do_not_take_more_threads_than_there_are_cores():
+    counts = Parallel(cpu_count())(delayed(count_threads)(-1) for _ in range(4))
+    assert counts == [1] * 4
