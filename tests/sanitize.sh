@@ -2,6 +2,7 @@
 # Builds the compiled core with the sanitizers of GCC and runs its tests:
 #     sh tests/sanitize.sh [arguments of pytest]
 #     MOST=256 sh tests/sanitize.sh     # with the matrix products for AVX2; 128 for SSE2
+#     THREADS=1 sh tests/sanitize.sh tests/test_threads.py     # with ThreadSanitizer
 # It works on a copy of the package in a temporary folder. libasan's quarantine is small,
 # because it would fill the memory.
 set -eu
@@ -14,8 +15,14 @@ cd "$build"
 rm -f skbinnet/_core.*.so
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 "$python" -m cython skbinnet/_core.pyx -o core.c
-gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno \
-    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+if [ "${THREADS:-}" ]; then
+    flags=-fsanitize=thread libraries=libtsan.so
+else
+    flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    libraries="libasan.so libubsan.so libstdc++.so"
+fi
+# shellcheck disable=SC2086  # flags and libraries are lists
+gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno $flags \
     -DPy_LIMITED_API=0x030B0000 "-DMOST=${MOST:-512}" -I"$include" -Iskbinnet core.c \
     -o skbinnet/_core.abi3.so -lm
 if [ $# = 0 ]; then
@@ -24,8 +31,8 @@ if [ $# = 0 ]; then
 fi
 # libstdc++: libasan looks for __cxa_throw when it starts, long before scipy brings it.
 # --capture=sys leaves the report of a sanitizer on the screen.
-LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) \
-$(gcc -print-file-name=libstdc++.so)" \
-    ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 \
+preload=$(for library in $libraries; do gcc -print-file-name="$library"; done)
+LD_PRELOAD=$(echo $preload) \
+    ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 TSAN_OPTIONS=halt_on_error=1 \
     UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$build" \
     "$python" -m pytest -q -p no:cacheprovider -p no:faulthandler --capture=sys "$@"
