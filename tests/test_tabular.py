@@ -204,6 +204,23 @@ def test_the_result_does_not_depend_on_threads_processes_or_pickles(table):
     assert_array_equal(np.concatenate(parts), p)
 
 
+def test_threads_share_out_the_rows_of_a_prediction(table, monkeypatch):
+    X, y = table
+    model = small().fit(X, y)
+    p = model.predict_proba(X)
+    monkeypatch.setattr(_tabular, "BLOCK_ROWS", 70)
+    for n_jobs in (None, 2, 3):
+        assert_array_equal(model.set_params(n_jobs=n_jobs).predict_proba(X), p)
+
+
+@pytest.mark.parametrize(("n_jobs", "n_within"), [(2, None), (3, None), (7, 2)])
+def test_threads_that_are_left_over_help_within_networks(table, n_jobs, n_within):
+    p = small(n_estimators=3).fit(*table).predict_proba(table[0])
+    model = small(n_estimators=3, n_jobs=n_jobs).fit(*table)
+    assert {net.n_jobs for nets in model.estimators_ for net in nets} == {n_within}
+    assert_array_equal(model.predict_proba(table[0]), p)
+
+
 def test_skops_loads_a_fitted_table_estimator(table):
     sio = pytest.importorskip("skops.io")
     X, y = table

@@ -53,7 +53,7 @@ def products_alone(layer_sizes, n_rows, batch_size, n_epochs, dtype=np.float64):
     return run
 
 
-# ---- other libraries: plain minibatch gradient descent, one hidden layer of relu units
+# ---- other libraries: plain minibatch gradient descent, hidden layers of relu units
 
 
 def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
@@ -103,20 +103,20 @@ def jax_scan(X, y, n_units, batch_size, n_epochs, dtype):
     return run
 
 
-def torch_loop(X, y, n_units, batch_size, n_epochs, dtype):
+def torch_loop(X, y, hidden, batch_size, n_epochs, dtype, n_threads=1):
     """Return a fit by the training loop of PyTorch's tutorials."""
     import torch
 
-    torch.set_num_threads(1)
     X, y = torch.from_numpy(X.astype(dtype)), torch.from_numpy(y.astype(dtype))
 
     def run():
+        torch.set_num_threads(n_threads)
         torch.manual_seed(0)
-        model = torch.nn.Sequential(
-            torch.nn.Linear(X.shape[1], n_units, dtype=X.dtype),
-            torch.nn.ReLU(),
-            torch.nn.Linear(n_units, 1, dtype=X.dtype),
-        )
+        modules = []
+        for n_in, n_out in pairwise([X.shape[1], *hidden]):
+            modules += torch.nn.Linear(n_in, n_out, dtype=X.dtype), torch.nn.ReLU()
+        output = torch.nn.Linear(hidden[-1], 1, dtype=X.dtype)
+        model = torch.nn.Sequential(*modules, output)
         loss = torch.nn.BCEWithLogitsLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
         for _ in range(n_epochs):

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skbinnet import BinaryMLPClassifier
 
@@ -156,7 +157,7 @@ def lesson():
     benchmark.add(PRODUCTS, COMPILER, peers.products_alone, [30, 10, 1], len(X), 10, 80)
     benchmark.add(JAX, ["jax"], peers.jax_scan, *double)
     benchmark.add(f"{JAX}, float32", ["jax"], peers.jax_scan, *single)
-    benchmark.add("PyTorch", ["torch"], peers.torch_loop, *double)
+    benchmark.add("PyTorch", ["torch"], peers.torch_loop, X, y, [10], 10, 80, "float64")
     benchmark.add("skorch", ["torch", "skorch"], peers.skorch_fit, *single)
     return benchmark
 
@@ -199,6 +200,52 @@ def wide_200():
 
 def wide_20():
     return wide(20, 2, 8, 1.5)
+
+
+def layers(n_units, batch_size, dtype, times_mlp, times_one):
+    """Two layers of n_units, on one thread and on two."""
+    X, y = table(12_000, 100, dtype)
+    n_epochs = 3
+    options = {
+        "hidden_layer_sizes": (n_units, n_units),
+        "batch_size": batch_size,
+        "max_iter": n_epochs,
+        "momentum": 0.9,
+        "alpha": 1e-4,
+    }
+
+    def with_blas(n_threads):
+        def run():
+            with threadpool_limits(n_threads):
+                mlp(**options).fit(X, y)
+
+        return run
+
+    one, two = f"{OURS}, one thread", f"{OURS}, two threads"
+    mlp_one, mlp_two = f"{MLP}, one thread", f"{MLP}, two threads"
+    benchmark = Benchmark(
+        f"12,000 x 100, ({n_units}, {n_units}), batch {batch_size}, {n_epochs} epochs, "
+        f"{dtype}",
+        {
+            one: fit(ours(**options), X, y),
+            two: fit(ours(n_jobs=2, **options), X, y),
+            mlp_one: with_blas(1),
+            mlp_two: with_blas(2),
+        },
+        [
+            faster(mlp_one, one, times_mlp),
+            faster(one, two, times_one),
+            faster(mlp_two, two, 1),
+        ],
+    )
+    sizes = batch_size, n_epochs, dtype
+    units = [n_units, n_units]
+    for name, n_threads in (("one thread", 1), ("two threads", 2)):
+        arguments = X, y, units, *sizes, n_threads
+        benchmark.add(f"PyTorch, {name}", ["torch"], peers.torch_loop, *arguments)
+    products = [100, *units, 1], len(X), *sizes
+    benchmark.add(PRODUCTS, COMPILER, peers.products_alone, *products)
+    return benchmark
 
 
 def deep():
@@ -435,4 +482,10 @@ BENCHMARKS = {
     "11a": lambda: threads(32, 64),
     "11b": lambda: threads(200, 100),
     "12": importing,
+    "13a": lambda: layers(256, 200, "float64", 1.5, 1.3),
+    "13b": lambda: layers(256, 200, "float32", 1.8, 1.3),
+    "13c": lambda: layers(512, 256, "float64", 1.2, 1.6),
+    "13d": lambda: layers(512, 256, "float32", 1.4, 1.6),
+    "13e": lambda: layers(1024, 512, "float64", 1.1, 1.6),
+    "13f": lambda: layers(1024, 512, "float32", 1.1, 1.6),
 }
