@@ -321,7 +321,8 @@ class Numbers:
 
     def __init__(self, numbers, n_knots):
         self.has_missing = np.isnan(numbers).any(axis=0)
-        numbers = numbers[:: -(-len(numbers) // SOME_ROWS)]
+        # The order in memory must not matter to the order of sums.
+        numbers = np.ascontiguousarray(numbers[:: -(-len(numbers) // SOME_ROWS)])
         # Powers of 2 scale exactly, and no square of a number overflows then.
         largest = np.fmax.reduce(np.abs(numbers), axis=0, initial=0)
         self.exponents = -np.frexp(largest)[1]

@@ -21,6 +21,7 @@ CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
     "date": (date, np.datetime64),
     "number": (bool, int, float, Decimal, np.bool_, np.integer, np.floating),
 }
+N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
 MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
 
 
@@ -254,6 +255,13 @@ def date_parts(values):
     return {name: np.where(missing, np.nan, part) for name, part in parts.items()}
 
 
+def as_numbers(values, kind):
+    """The N_NUMBERS columns of numbers for a column that is not categorical."""
+    if kind == "date":
+        return date_parts(values).values()
+    return [values / DAY if kind == "duration" else values]
+
+
 class TableReader:
     """Reads tables that have the columns of the first."""
 
@@ -275,21 +283,21 @@ class TableReader:
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):
         """The Table of X; raises ValueError, which names the column that is wrong."""
-        columns, numbers, codes = columns_of(X), [], []
+        columns = columns_of(X)
         check_columns(columns, self.names, estimator_name)
+        n_rows = len(columns[0][1])
+        numbers = np.empty((sum(N_NUMBERS[kind] for kind in self.kinds), n_rows))
+        codes = np.empty((len(self.categories), n_rows), np.intp)
+        next_numbers, next_codes = iter(numbers), iter(codes)
         named = zip(self.names, columns, self.kinds, strict=True)
         for name, (_, column), kind in named:
             values = read_column(name, column, kind == "category")
             if kind == "category":
-                codes.append(self.categories[name].encode(values))
+                next(next_codes)[:] = self.categories[name].encode(values)
                 continue
-            values = of_kind(values, kind, name)
-            if kind == "date":
-                numbers += date_parts(values).values()
-            else:
-                numbers.append(values / DAY if kind == "duration" else values)
-        n_rows = len(columns[0][1])
-        return Table(stack(numbers, n_rows, np.float64), stack(codes, n_rows, np.intp))
+            for part in as_numbers(of_kind(values, kind, name), kind):
+                next(next_numbers)[:] = part
+        return Table(numbers.T, codes.T)
 
     def make_encoder(self, n_knots):
         """The encoder, not fitted yet, for tables that were read."""
@@ -361,11 +369,6 @@ def check_columns(columns, expected, estimator_name):
         "The feature names should match those that were passed during fit, in the same "
         f"order: column {i} was {name!r}, got {names[i]!r}."
     )
-
-
-def stack(columns, n_rows, dtype):
-    """Columns side by side; there may be none."""
-    return np.array(columns, dtype=dtype).reshape(len(columns), n_rows).T
 
 
 def choose(names, categorical_features):

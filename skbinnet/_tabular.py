@@ -313,8 +313,9 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             )
         reader = self._reader if goes_on else make_reader(X, self.categorical_features)
         table = reader.read(X, type(self).__name__)
-        (used,) = np.nonzero(weight)
-        table, positive, weight = table.take(used), positive[used], weight[used]
+        if not weight.all():  # a copy of all rows might not fit the memory
+            (used,) = np.nonzero(weight)
+            table, positive, weight = table.take(used), positive[used], weight[used]
         encoder = reader.make_encoder(self.n_knots)
         statistics = encoder.fit(table, positive, count_folds(positive, classes))
         if not goes_on:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tracemalloc
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's array API checks need it
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -96,3 +97,17 @@ def default_handler():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture
+def peak_memory():
+    """A function that returns the most bytes that a call held at once."""
+
+    def measure(function, *args):
+        tracemalloc.start()
+        function(*args)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    return measure

@@ -1,4 +1,3 @@
-import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -54,20 +53,6 @@ def test_ramps_follow_their_formula(dtype, with_mean):
     beyond = np.full((1, 3), 1e30, dtype)  # constant beyond the outer knots
     assert_array_equal(encoder.transform(beyond), 1 - encoder.means_[None])
     assert_array_equal(encoder.transform(-beyond), -encoder.means_[None])
-
-
-@pytest.fixture
-def peak_memory():
-    """A function that returns the most bytes that a call held at once."""
-
-    def measure(function, *args):
-        tracemalloc.start()
-        function(*args)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return peak
-
-    return measure
 
 
 def test_fit_does_not_hold_the_ramps_of_all_rows_at_once(peak_memory):

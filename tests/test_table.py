@@ -383,6 +383,12 @@ def test_chosen_columns_that_are_not_there_are_named(chosen, message):
 EYE = sparse.eye(3, 2, format="csr")
 
 
+def test_a_table_is_held_once_while_it_is_read(peak_memory):
+    X = np.ones((20_000, 50), np.float32)
+    reader = make_reader(X, "from_dtype")
+    assert peak_memory(reader.read, X, "") < 1.1 * X.size * np.dtype(float).itemsize
+
+
 @pytest.mark.parametrize("X", [
     *(EYE.asformat(form) for form in ("csr", "csc", "coo", "lil", "dok", "bsr")),
     sparse.csr_array(EYE), EYE.astype(int), EYE.astype(bool),

@@ -26,6 +26,7 @@ from skbinnet import (
     TRUSTED_TYPES,
     BinaryMLPClassifier,
     TabularMLPClassifier,
+    _encoding,
     _tabular,
 )
 from skbinnet._tabular import PRIOR, mixture_weights
@@ -296,6 +297,12 @@ def test_rows_without_weight_have_no_effect(sums):
     model = small().fit(X_other, y_other, used.astype(float))
     expected = small().fit(X[used], y[used])
     assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+def test_rows_that_all_have_weight_are_not_copied(peak_memory, monkeypatch):
+    monkeypatch.setattr(_encoding, "SOME_ROWS", 500)
+    X, y = np.random.RandomState(0).normal(size=(20_000, 50)), np.arange(20_000) % 2
+    assert peak_memory(small()._read, X, y, None) < 1.75 * X.nbytes
 
 
 def test_only_the_ratios_of_weights_count(sums):
