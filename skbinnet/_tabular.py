@@ -417,7 +417,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             ) from error
         stream, splits = np.random.RandomState(self._seed), []
         for rows in held_out:
-            rest = np.setdiff1d(np.arange(n_rows), rows)
+            rest = np.delete(np.arange(n_rows), rows)
             if len(rest) > max_rows:
                 rest = np.sort(stream.choice(rest, max_rows, replace=False))
             splits.append((rest, rows))
