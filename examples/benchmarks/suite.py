@@ -1,10 +1,12 @@
 """The benchmarks: the cases that each compares, and the targets to meet."""
 
+import inspect
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import peers
@@ -80,9 +82,9 @@ def at_most(over, under, times):
 # ---- data and settings
 
 
-def table(n_rows, n_features, dtype=np.float64):
+def table(n_rows, n_features, dtype=np.float64, rng=0):
     """Make rows with a smooth, curved class boundary; one label in ten is wrong."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(rng)
     X = rng.standard_normal((n_rows, n_features), dtype=dtype)
     z = X[:, :10].sum(axis=1) + X[:, 0] * X[:, 1] - X[:, 2] ** 2 + 1
     return X, ((z > 0) ^ (rng.random(n_rows) < 0.1)).astype(int)
@@ -333,19 +335,24 @@ def predict(n_rows):
     )
 
 
-MEMORY = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from skbinnet import BinaryMLPClassifier
-
 def peak():
+    """Return the peak of resident memory of this process so far, in MiB."""
+    import resource  # Windows has no such module
+
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, ru_maxrss includes the peak of the parent process
         lines = dict(line.split(":") for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
+
+MEMORY = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from skbinnet import BinaryMLPClassifier
+
+{inspect.getsource(peak)}
 rng = np.random.default_rng(0)
 X = np.empty((1_000_000, 100), dtype=np.float32)
 rng.standard_normal(dtype=np.float32, out=X)
