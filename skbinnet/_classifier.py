@@ -232,9 +232,10 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     n_jobs : int or None, default=None
         Number of threads. They share out the rows, and then the weights, of each
-        minibatch whose rows times weights are more than about 500,000, and the rows of
-        large predictions. -1 is one for each core, or as many as the environment
-        variable OMP_NUM_THREADS says. None is 1, unless in a
+        minibatch whose rows times weights are more than about 500,000, where the
+        weights of sparse features do not count, and the rows of large dense
+        predictions. -1 is one for each core, but at most OMP_NUM_THREADS if that
+        environment variable is set. None is 1, unless in a
         :func:`joblib.parallel_config` context. No bit of a result depends on it.
 
     Attributes

@@ -42,20 +42,20 @@ include "_lazy.pxi"
 # ---- one minibatch -----------------------------------------------------------------
 
 cdef inline Pass make_pass(const floating* params, bint goes_back) noexcept nogil:
-    cdef Pass task
-    memset(&task, 0, sizeof(Pass))
-    task.itemsize, task.params, task.goes_back = sizeof(floating), params, goes_back
-    return task
+    cdef Pass new
+    memset(&new, 0, sizeof(Pass))
+    new.itemsize, new.params, new.goes_back = sizeof(floating), params, goes_back
+    return new
 
 
 cdef void pass_samples(
     Network net, const floating* y, const floating* sample_weight, Sums* sums
 ) noexcept nogil:
-    """Let the rows of net.task pass, with labels and weights; add up their losses."""
+    """Let the rows of net.current pass, with labels and weights; add their losses."""
     cdef const floating* z = <floating*> net.work + net.layers[net.n_layers - 1].z
-    net.task.y, net.task.sample_weight = y, sample_weight
+    net.current.y, net.current.sample_weight = y, sample_weight
     pass_rows(net)
-    add_up(net.loss, z, y, sample_weight, net.task.X.n_rows, sums)
+    add_up(net.loss, z, y, sample_weight, net.current.X.n_rows, sums)
 
 
 cdef void minibatch_step(
@@ -65,18 +65,18 @@ cdef void minibatch_step(
 ) noexcept nogil:
     """Take the step for a minibatch; its gradient stays in the work memory."""
     cdef Py_ssize_t i, start = 0
-    net.task.scale = 1.0 / n_rows
+    net.current.scale = 1.0 / n_rows
     while start < n_rows:
-        net.task.X = gather_rows(net, X, order + start, n_rows - start)
-        for i in range(net.task.X.n_rows):
+        net.current.X = gather_rows(net, X, order + start, n_rows - start)
+        for i in range(net.current.X.n_rows):
             work[net.y + i] = y[order[start + i]]
             work[net.sample_weight + i] = sample_weight[order[start + i]]
         pass_samples(net, work + net.y, work + net.sample_weight, sums)
-        net.task.is_first = start == 0
-        start += net.task.X.n_rows
-        net.task.rule = rule if start == n_rows else NULL
+        net.current.is_first = start == 0
+        start += net.current.X.n_rows
+        net.current.rule = rule if start == n_rows else NULL
         pass_weights(net)
-        net.place += net.task.X.n_rows
+        net.place += net.current.X.n_rows
 
 
 # ---- what Python may call; arrays that do not fit each other raise ValueError --------
@@ -151,13 +151,13 @@ def logits(
     cdef const floating* output = <floating*> net.work + net.layers[net.n_layers - 1].z
     check_rows(net, params, X)
     check_fit(z.shape[0] == X.n_rows)
-    net.task = make_pass(&params[0], False)
+    net.current = make_pass(&params[0], False)
     with nogil:
         while start < X.n_rows:
-            net.task.X = slice_rows(net, X, start)
+            net.current.X = slice_rows(net, X, start)
             pass_rows(net)
-            memcpy(&z[start], output, net.task.X.n_rows * sizeof(floating))
-            start += net.task.X.n_rows
+            memcpy(&z[start], output, net.current.X.n_rows * sizeof(floating))
+            start += net.current.X.n_rows
         largest = magnitude(&z[0], X.n_rows)
     return largest
 
@@ -170,12 +170,12 @@ def evaluate(
     cdef Py_ssize_t start = 0
     cdef Sums sums = Sums(0, 0)
     check_samples(net, params, X, y, sample_weight)
-    net.task = make_pass(&params[0], False)
+    net.current = make_pass(&params[0], False)
     with nogil:
         while start < X.n_rows:
-            net.task.X = slice_rows(net, X, start)
+            net.current.X = slice_rows(net, X, start)
             pass_samples(net, &y[start], &sample_weight[start], &sums)
-            start += net.task.X.n_rows
+            start += net.current.X.n_rows
     return sums.loss, sums.correct
 
 
@@ -192,18 +192,18 @@ def loss_and_gradient(
     cdef Sums sums = Sums(0, 0)
     check_samples(net, params, X, y, sample_weight)
     check_fit(grad.shape[0] == net.n_params)
-    net.task = make_pass(&params[0], True)
-    net.task.grad = &grad[0]
+    net.current = make_pass(&params[0], True)
+    net.current.grad = &grad[0]
     with nogil:
         for i in range(X.n_rows):
             total_weight += sample_weight[i]
-        net.task.scale = 1 / total_weight
+        net.current.scale = 1 / total_weight
         while start < X.n_rows:
-            net.task.X = slice_rows(net, X, start)
+            net.current.X = slice_rows(net, X, start)
             pass_samples(net, &y[start], &sample_weight[start], &sums)
-            net.task.is_first = start == 0
+            net.current.is_first = start == 0
             pass_weights(net)
-            start += net.task.X.n_rows
+            start += net.current.X.n_rows
     return (
         sums.loss / total_weight, penalty(net, &params[0]), sums.correct / total_weight
     )
@@ -217,13 +217,13 @@ def input_gradient(
     cdef Py_ssize_t start = 0
     check_rows(net, params, X)
     check_fit(dz_dX.shape[0] == X.n_rows and dz_dX.shape[1] == X.n_features)
-    net.task = make_pass(&params[0], True)
+    net.current = make_pass(&params[0], True)
     with nogil:
         while start < X.n_rows:
-            net.task.X = slice_rows(net, X, start)
-            net.task.dz_dX = &dz_dX[start, 0]
+            net.current.X = slice_rows(net, X, start)
+            net.current.dz_dX = &dz_dX[start, 0]
             pass_rows(net)
-            start += net.task.X.n_rows
+            start += net.current.X.n_rows
 
 
 def train_epoch(
@@ -248,8 +248,9 @@ def train_epoch(
     check_fit(moments.shape[0] == optimizer.n_moments)
     check_fit(moments.shape[1] == net.n_params and batch_size > 0)
     check_fit(learning_rates.shape[0] == ceil_div(order.shape[0], batch_size))
-    net.task = make_pass(&params[0], True)
-    net.task.grad, net.task.moments, net.task.is_lazy = grad, &moments[0, 0], lazy
+    net.current = make_pass(&params[0], True)
+    net.current.grad, net.current.moments = grad, &moments[0, 0]
+    net.current.is_lazy = lazy
     with nogil:
         if lazy and not net.clean:
             memset(grad, 0, net.layers[0].b * sizeof(floating))
@@ -259,7 +260,7 @@ def train_epoch(
             start = batch * batch_size
             n_rows = min(batch_size, order.shape[0] - start)
             rate = <floating> learning_rates[batch]
-            net.task.rate = rate
+            net.current.rate = rate
             minibatch_step(
                 net, X, y, sample_weight, &order[start], n_rows, &optimizer.rule,
                 <floating*> net.work, &sums

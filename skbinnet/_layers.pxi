@@ -12,7 +12,7 @@ cpdef enum Backprop:  # in lower case, these names are the values of `backprop`
 # ---- a dense layer ------------------------------------------------------------------
 
 cdef extern from "_product.h":  # C (m, n) = start + A (m, k) B (k, n)
-    Py_ssize_t BLOCK  # bytes that copy has room for, if it is not NULL
+    Py_ssize_t COPY_BYTES  # bytes that copy has room for, if it is not NULL
     void product_float(
         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
         const float* start, Py_ssize_t start_row,
@@ -183,8 +183,8 @@ cdef void layer_forward(
 
 
 cdef void layer_gradient(
-    Network net, const Layer* layer, const Block* a, const Range* some, floating* grad,
-    void* copy
+    Network net, const Layer* layer, const Block* a, const Range* range_,
+    floating* grad, void* copy
 ) noexcept nogil:
     """Add dL/dW and dL/db of some rows of W, the last with b, to grad."""
     cdef const floating* values = <const floating*> a.values
@@ -204,10 +204,10 @@ cdef void layer_gradient(
         dense_gradient_loop(values, delta, dW, db, a.n_rows, n_in, n_out)
     else:
         dense_gradient_matrix(
-            values + some.first, delta, dW + some.first * n_out, a.n_rows, n_in,
-            some.n_rows, n_out, copy
+            values + range_.first, delta, dW + range_.first * n_out, a.n_rows, n_in,
+            range_.n_rows, n_out, copy
         )
-        if some.first + some.n_rows == n_in:
+        if range_.first + range_.n_rows == n_in:
             add_rows(delta, db, a.n_rows, n_out)
 
 

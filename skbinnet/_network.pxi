@@ -42,7 +42,7 @@ cdef Py_ssize_t LARGE_WORK = 1 << 22
 
 # Vectors and matrices in the work memory begin at lines of the cache. Without that,
 # fits took 1.02 to 1.04 of the time, and two threads may write to the same line.
-cdef Py_ssize_t LINE = 64
+cdef Py_ssize_t LINE_BYTES = 64
 
 
 cdef inline Py_ssize_t whole_lines(Py_ssize_t n) noexcept nogil:
@@ -51,7 +51,7 @@ cdef inline Py_ssize_t whole_lines(Py_ssize_t n) noexcept nogil:
 
 
 cdef class Network:
-    """Layer sizes, options and work memory; two threads must not share one.
+    """Layer sizes, options and work memory; two calls must not use one at once.
 
     Rows pass through it in blocks of max_rows at most.
     """
@@ -77,7 +77,7 @@ cdef class Network:
     cdef void* work
     # Offsets into the work memory, which begins with a block of dense rows.
     cdef Py_ssize_t y, sample_weight, grad
-    cdef Pass task  # what the threads share out
+    cdef Pass current  # what the threads share out
 
     def __cinit__(
         self, layer_sizes, Activation activation, Backprop backprop, double alpha,
@@ -112,8 +112,9 @@ cdef class Network:
         self.max_rows = max(1, min(max_rows, most // width))
         self.bounds = <Py_ssize_t*> malloc(2 * self.max_rows * sizeof(Py_ssize_t))
         self.loss = <double*> malloc(self.max_rows * sizeof(double))
-        self.memory = malloc(self.lay_out_work() * sizeof(double) + LINE)
-        self.work = <char*> self.memory + LINE - <Py_ssize_t> self.memory % LINE
+        self.memory = malloc(self.lay_out_work() * sizeof(double) + LINE_BYTES)
+        self.work = <char*> self.memory + LINE_BYTES
+        self.work = <char*> self.work - <Py_ssize_t> self.work % LINE_BYTES
         self.draws = <uint32_t*> malloc(self.lay_out_draws() * sizeof(uint32_t))
         if self.bounds == NULL or self.loss == NULL or self.memory == NULL:
             raise MemoryError

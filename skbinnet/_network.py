@@ -28,7 +28,7 @@ from ._threads import count_threads, helpers
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
 BLOCK_ROWS = 512  # rows that pass through a network together, if not a minibatch
-BLOCKS = 4  # so many times more of them for each of several threads
+BLOCKS_EACH = 4  # so many times more of them for each of several threads
 MUCH = 1e8  # multiplications of a prediction for which threads are started
 MAX_PARAMS = sys.maxsize // 64  # the size of params in bytes then fits an intp
 
@@ -181,7 +181,7 @@ def make_network(
 def block_rows(n_rows, threads):
     """How many of n_rows rows pass together, if they are not in minibatches."""
     n_threads = threads.n_threads
-    return min(n_rows, BLOCK_ROWS * (BLOCKS * n_threads if n_threads > 1 else 1))
+    return min(n_rows, BLOCK_ROWS * (BLOCKS_EACH * n_threads if n_threads > 1 else 1))
 
 
 def prediction_threads(n_jobs, params, rows):

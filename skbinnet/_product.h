@@ -27,16 +27,16 @@
 
 /* A tile reads all k of a panel, two vectors wide, of B. k is cut into parts of DEPTH,
    so that the panel, of 16 KiB with AVX2, stays in the L1 cache, of 32 KiB or more. The
-   same DEPTH columns of a block of A are read again for each panel: BLOCK bytes, which
+   same DEPTH columns of a block of A are read again for each panel: COPY_BYTES, which
    stay in or near the L2 cache, of 512 KiB or more. A copy of the panel pays from MANY
    rows on, and from half of that if the rows of B are far apart. A copy of the block pays for A = a', whose rows are the columns of the layer's
-   input a, and only if the rows of a are more than FAR bytes apart: they then share few
+   input a, and only if the rows of a are more than FAR_APART bytes apart: they then share few
    sets of the cache and drive each other out (1024 x 512 x 1024 took 0.7 of the time).
    Blocks of half the size took 1.02 to 1.09 of the time. */
 #define DEPTH 256
-#define BLOCK (512 << 10)
+#define COPY_BYTES (512 << 10)
 #define MANY 48
-#define FAR 1024
+#define FAR_APART 1024
 #define SOME 8 /* rows of a that are copied together; 256 took 1.03 of the time */
 
 #define JOIN_(name, real, set) name##_##real##_##set
@@ -253,7 +253,7 @@ TARGET static INLINE void NAME(block_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_
     REAL *copy)
 {
     REAL panel[DEPTH * NAME(WIDTH)];
-    int is_far = B_row * (ptrdiff_t)sizeof(REAL) > 2 * FAR;
+    int is_far = B_row * (ptrdiff_t)sizeof(REAL) > 2 * FAR_APART;
     if (copy)
         NAME(copy_block)(m, k, A, A_col, copy);
     for (ptrdiff_t j = 0, width; j < n; j += width) {
@@ -287,21 +287,21 @@ TARGET static INLINE void NAME(block_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_
     }
 }
 
-/* copy has room for BLOCK bytes; if it is NULL, no block is copied. */
+/* copy has room for COPY_BYTES bytes; if it is NULL, no block is copied. */
 TARGET static void NAME(product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
     const REAL *start, ptrdiff_t start_row,
     const REAL *A, ptrdiff_t A_row, ptrdiff_t A_col,
     const REAL *B, ptrdiff_t B_row, ptrdiff_t B_col,
     REAL *C, void *copy)
 {
-    ptrdiff_t most = BLOCK / (DEPTH * sizeof(REAL)) / 12 * 12; /* whole tiles */
+    ptrdiff_t most = COPY_BYTES / (DEPTH * sizeof(REAL)) / 12 * 12; /* whole tiles */
     if (n == 1 && A_row == 1 && start_row == 1) {
         /* A column of C as its only row, C' = start' + B' A', so that A is read in
            vectors: an epoch took 0.93 to 1.00 x. */
         NAME(product)(1, m, k, start, 0, B, 0, B_row, A, A_col, 1, C, NULL);
         return;
     }
-    if (A_row != 1 || A_col * (ptrdiff_t)sizeof(REAL) <= FAR || m < MANY || n < 128)
+    if (A_row != 1 || A_col * (ptrdiff_t)sizeof(REAL) <= FAR_APART || m < MANY || n < 128)
         copy = NULL;
     for (; k > 0; k -= DEPTH, A += DEPTH * A_col, B += DEPTH * B_row) {
         ptrdiff_t depth = k < DEPTH ? k : DEPTH;

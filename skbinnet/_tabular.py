@@ -40,6 +40,7 @@ BLOCK_ROWS = 4096  # rows of a prediction that are encoded together
 SHARED = [
     "hidden_layer_sizes", "alpha", "dropout", "max_iter", "class_weight", "scoring",
     "validation_fraction", "max_time", "warm_start", "random_state", "verbose",
+    "n_jobs",
 ]  # fmt: skip
 
 
@@ -189,7 +190,6 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         "n_estimators": [AT_LEAST_1],
         "n_knots": [Interval(Integral, 2, None, closed="left")],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
-        "n_jobs": [None, Integral],
         **{name: BinaryMLPClassifier._parameter_constraints[name] for name in SHARED},
     }
 
@@ -359,10 +359,8 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             split, view = divmod(i, len(views))
             is_old = i < progress.n_old
             network = old[view][split] if is_old else self._make_network(n_epochs, seed)
-            if n_within > 1 and not is_old:
-                network.n_jobs = n_within
             encode = partial(self.encoder_.encode, view=views[view])
-            member = Member(i, network, encode, *splits[split])
+            member = Member(i, network, encode, *splits[split], n_within)
             jobs.append(delayed(member.fit)(data, progress))
         results = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
         results = list(takewhile(lambda result: result is not None, results))
@@ -534,6 +532,7 @@ class Member(NamedTuple):
     encode: object  # a function of a table, and of statistics
     rows: np.ndarray
     held_out: np.ndarray
+    n_threads: int  # of its fit, if there is more than one
 
     def fit(self, data, progress):
         """The fitted network and the likelihoods of the held-out rows, or None.
@@ -552,7 +551,10 @@ class Member(NamedTuple):
 
     def _train(self, training, X_val, held_out, progress):
         """Fit the network, and report it to the callbacks and the user."""
-        self.network.set_params(max_time=progress.seconds_for(self.number))
+        n_jobs = self.network.n_jobs
+        self.network.max_time = progress.seconds_for(self.number)
+        if self.n_threads > 1:
+            self.network.n_jobs = self.n_threads
         X = self.encode(training.table, statistics=training.statistics)
         self.network._warns = False
         with progress.tasks.around(self.number, self.network):
@@ -565,6 +567,7 @@ class Member(NamedTuple):
                 sample_weight_val=held_out.weight,
             )
         del self.network._warns
+        self.network.n_jobs = n_jobs  # predictions have their own threads
         progress.tell(self.number, self.network)
 
 

@@ -14,7 +14,6 @@ cdef extern from "_threads.h":
         Py_ssize_t n_threads
     Team* team_new(Py_ssize_t n_threads)
     void team_free(Team* team)
-    void team_open(Team* team)
     void team_close(Team* team)
     void team_help(Team* team, Py_ssize_t thread) nogil
     void share_out(
@@ -23,7 +22,7 @@ cdef extern from "_threads.h":
     ) noexcept nogil
 
 
-# A pass of fewer multiplications is not shared out; they take some 10 us.
+# A pass of fewer multiplications, which takes about 10 us, is not shared out.
 cdef double LEAST_SHARED = 5e5
 # A thread gets so many parts of a pass, so that none waits for long. But each part
 # reads all weights: more than one for each thread pays only if they have more rows.
@@ -32,11 +31,11 @@ cdef Py_ssize_t LEAST_ROWS = 256
 
 
 cdef class Threads:
-    """The threads of a run: the one that calls and, while it is open, its helpers."""
+    """The threads of a run: the one that calls and, until it is closed, its helpers."""
 
     cdef Team* team
-    cdef char* copies  # of blocks of matrices, BLOCK bytes for each thread, or NULL
-    cdef readonly bint are_wanted  # passes of a network are to be shared out
+    cdef char* copies  # of blocks of matrices, COPY_BYTES for each thread, or NULL
+    cdef readonly bint are_wanted  # a network has passes to share out, and says so here
 
     def __cinit__(self, Py_ssize_t n_threads):
         check_fit(0 < n_threads < 1 << 16)
@@ -56,13 +55,9 @@ cdef class Threads:
     cdef int provide_copies(self) except -1:
         """Take the memory for copies, if it is not there yet."""
         if self.copies == NULL:
-            self.copies = <char*> malloc(self.team.n_threads * BLOCK)
+            self.copies = <char*> malloc(self.team.n_threads * COPY_BYTES)
         if self.copies == NULL:
             raise MemoryError
-
-    def open(self):
-        """From now on, until close, helpers may come."""
-        team_open(self.team)
 
     def help(self, Py_ssize_t thread):
         """Compute what the calling thread shares out, until close."""
@@ -71,5 +66,5 @@ cdef class Threads:
             team_help(self.team, thread)
 
     def close(self):
-        """Send the helpers home."""
+        """Tell the helpers to return; there can be no others later."""
         team_close(self.team)

@@ -35,8 +35,8 @@ from ._threads import count_threads, helpers
 
 FEW_ROWS = 20  # the loss of fewer rows says little about what was learned
 LITTLE = 0.85  # share of the entropy; no network with a smaller loss has collapsed
-SOME_ROWS = 500, 4000  # of each class, by which most losses are judged
-MANY_ROWS = 4  # times as many; of fewer, all are evaluated
+FEW_OF_EACH = 500, 4000  # rows of each class, by which most losses are judged
+TIMES = 4  # if there are not so many times more rows, all are evaluated
 SURE = 5  # standard errors
 
 
@@ -182,7 +182,7 @@ def train(settings, state, samples, validation=None, tasks=None):
     the begin and end of each epoch.
     """
     run = Run(settings, state, samples, validation, tasks)
-    with helpers(settings.threads), noted_interrupts() as run.interrupts:
+    with noted_interrupts() as run.interrupts, helpers(settings.threads):
         try:
             ending = settings.solver.run(run)
         except KeyboardInterrupt:  # raised by a callback, or a second Ctrl-C
@@ -314,7 +314,7 @@ class Run:
 
     def is_surely_below(self, entropy):
         """Whether some of the rows suffice to show that the mean loss is smaller."""
-        sizes = [n for n in SOME_ROWS if has_many_rows(self.samples, n)]
+        sizes = [n for n in FEW_OF_EACH if has_many_rows(self.samples, n)]
         return any(self.loss_bound(n) < entropy for n in sizes)
 
     def loss_bound(self, n):
@@ -410,7 +410,7 @@ class Patience:
 
 def has_many_rows(samples, n):
     """Whether n rows of each class are few of the samples."""
-    return 2 * n * MANY_ROWS <= len(samples.training_rows)
+    return 2 * n * TIMES <= len(samples.training_rows)
 
 
 def some_of_each_class(samples, n):

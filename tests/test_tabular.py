@@ -216,9 +216,18 @@ def test_threads_share_out_the_rows_of_a_prediction(table, monkeypatch):
 
 @pytest.mark.parametrize(("n_jobs", "n_within"), [(2, None), (3, None), (7, 2)])
 def test_threads_that_are_left_over_help_within_networks(table, n_jobs, n_within):
-    p = small(n_estimators=3).fit(*table).predict_proba(table[0])
-    model = small(n_estimators=3, n_jobs=n_jobs).fit(*table)
-    assert {net.n_jobs for nets in model.estimators_ for net in nets} == {n_within}
+    seen = []
+
+    class Listener(BinaryMLPClassifier):
+        def fit(self, *args, **kwargs):
+            seen.append(self.n_jobs)
+            return super().fit(*args, **kwargs)
+
+    options = {"n_estimators": 3, "estimator": Listener(max_iter=2, random_state=0)}
+    model = small(n_jobs=n_jobs, **options).fit(*table)
+    assert seen == [n_within] * 3
+    assert {net.n_jobs for nets in model.estimators_ for net in nets} == {None}
+    p = small(**options).fit(*table).predict_proba(table[0])
     assert_array_equal(model.predict_proba(table[0]), p)
 
 
