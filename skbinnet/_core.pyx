@@ -67,7 +67,7 @@ cdef void minibatch_step(
     cdef Py_ssize_t i, start = 0
     net.current.scale = 1.0 / n_rows
     while start < n_rows:
-        net.current.X = gather_rows(net, X, order + start, n_rows - start)
+        gather_rows(net, X, order + start, n_rows - start, &net.current.X)
         for i in range(net.current.X.n_rows):
             work[net.y + i] = y[order[start + i]]
             work[net.sample_weight + i] = sample_weight[order[start + i]]

@@ -92,7 +92,8 @@ cdef void range_of_weights(
     cdef floating* moments = <floating*> current.moments
     cdef Py_ssize_t start = layer.W + range_.first * layer.n_out
     cdef Py_ssize_t stop = start + range_.n_rows * layer.n_out
-    cdef Block a
+    cdef const Block* a = &current.X
+    cdef Block hidden
     if current.is_lazy and range_.layer == 0:  # see _lazy.pxi
         start = stop
     if current.is_first:
@@ -101,10 +102,10 @@ cdef void range_of_weights(
         stop += layer.n_out
         if current.is_first:
             memset(grad + layer.b, 0, layer.n_out * sizeof(floating))
-    a = current.X
     if range_.layer > 0:
-        a = hidden_output(net, layer - 1, <floating*> net.work, 0, a.n_rows)
-    layer_gradient(net, layer, &a, range_, grad, copy)
+        hidden = hidden_output(net, layer - 1, <floating*> net.work, 0, a.n_rows)
+        a = &hidden
+    layer_gradient(net, layer, a, range_, grad, copy)
     if current.rule != NULL:
         step(
             current.rule, grad + start, moments + start, net.n_params, params + start,

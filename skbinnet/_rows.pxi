@@ -94,15 +94,12 @@ cdef inline Block dense_block(
 cdef inline Block part_of_block(
     const Block* X, Py_ssize_t row_size, Py_ssize_t start, Py_ssize_t n_rows
 ) noexcept nogil:
-    """n_rows rows from start on; a dense row has row_size bytes."""
-    cdef Block part = X[0]
-    if X.begin != NULL:
-        part.begin += start
-        part.end += start
-    else:
-        part.values = <const char*> X.values + start * row_size
-    part.n_rows, part.first = n_rows, X.first + start
-    return part
+    """n_rows rows of a block from start on; a dense row has row_size bytes."""
+    if X.begin == NULL:
+        return dense_block(<const char*> X.values + start * row_size, n_rows, start)
+    return Block(
+        X.values, X.narrow, X.wide, X.begin + start, X.end + start, n_rows, start
+    )
 
 
 cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
@@ -116,10 +113,10 @@ cdef Block slice_rows(Network net, Rows X, Py_ssize_t start) noexcept nogil:
     return dense_block(values + start * X.n_features * X.itemsize, n_rows, 0)
 
 
-cdef Block gather_rows(
-    Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_order
+cdef void gather_rows(
+    Network net, Rows X, const Py_ssize_t* order, Py_ssize_t n_order, Block* rows
 ) noexcept nogil:
-    """The next block: at most max_rows of the rows that order lists.
+    """Make rows the next block: at most max_rows of the rows that order lists.
 
     Dense rows are copied into the work memory.
     """
@@ -131,13 +128,14 @@ cdef Block gather_rows(
         for i in range(n_rows):
             net.bounds[i] = X.indptr[order[i]]
             net.bounds[net.max_rows + i] = X.indptr[order[i] + 1]
-        return Block(
+        rows[0] = Block(
             values, X.narrow, X.wide, net.bounds, net.bounds + net.max_rows, n_rows, 0
         )
+        return
     for i in range(n_rows):
         if i + AHEAD < n_rows:
             for j in range(0, size, 64):
                 prefetch(values + order[i + AHEAD] * size + j)
         memcpy(row, values + order[i] * size, size)
         row += size
-    return dense_block(net.work, n_rows, 0)
+    rows[0] = dense_block(net.work, n_rows, 0)
