@@ -28,7 +28,7 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "..",
     "gallery_dirs": "gallery",
-    "ignore_pattern": "distributed_",
+    "ignore_pattern": "distributed_|exercise_",
     "backreferences_dir": "generated",
     "doc_module": ("skbinnet",),
     "within_subsection_order": "FileNameSortKey",
