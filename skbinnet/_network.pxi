@@ -47,7 +47,8 @@ cdef Py_ssize_t LINE_BYTES = 64
 
 cdef inline Py_ssize_t whole_lines(Py_ssize_t n) noexcept nogil:
     """n rounded up to as many numbers of 4 bytes, or more, as fill lines."""
-    return (n + 15) // 16 * 16
+    cdef Py_ssize_t line = LINE_BYTES // 4
+    return ceil_div(n, line) * line
 
 
 cdef class Network:
@@ -83,14 +84,17 @@ cdef class Network:
         self, layer_sizes, Activation activation, Backprop backprop, double alpha,
         Py_ssize_t max_rows, bint sparse, double dropout, Threads threads not None
     ):
-        # Numbers for a row: y and w, X if dense, z, a and delta of each layer, and a'.
+        # Numbers for a row: y and w, X if dense, z, a and delta of each layer, and a'
+        # of the hidden ones.
         cdef Py_ssize_t i, size, n_parts, most, width = 2
         cdef Py_ssize_t n_threads = threads.team.n_threads
         check_fit(len(layer_sizes) > 1 and max_rows > 0 and 0 <= dropout < 1)
         for size in layer_sizes:
             check_fit(size > 0)
-            width += 3 * size + (size if dropout > 0 else 0)
+            width += 3 * size
         width -= (3 if sparse else 2) * layer_sizes[0]
+        if dropout > 0:
+            width += sum(layer_sizes[1:-1])
         self.n_features = layer_sizes[0]
         self.threads = threads
         self.activation = activation
@@ -185,7 +189,7 @@ cdef class Network:
             layer.delta = layer.a + whole_lines(self.max_rows * layer.n_out)
             end = layer.delta + whole_lines(self.max_rows * layer.n_out)
             layer.dropped = layer.a
-            if self.dropout > 0:
+            if self.dropout > 0 and i < self.n_layers - 1:
                 layer.dropped = end
                 end += whole_lines(self.max_rows * layer.n_out)
         return end

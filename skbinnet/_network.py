@@ -184,17 +184,18 @@ def block_rows(n_rows, threads):
     return min(n_rows, BLOCK_ROWS * (BLOCKS_EACH * n_threads if n_threads > 1 else 1))
 
 
-def prediction_threads(n_jobs, params, rows):
-    """The threads for all rows; one thread if the others would hardly help."""
+def prediction_network(params, layer_sizes, activation, backprop, rows, n_jobs):
+    """A network for predictions, and its threads: one, if others would hardly help."""
     is_much = rows.n_rows * len(params) >= MUCH and not rows.sparse
-    return Threads(count_threads(n_jobs) if is_much else 1)
+    threads = Threads(count_threads(n_jobs) if is_much else 1)
+    options = backprop, 0, block_rows(rows.n_rows, threads), rows.sparse, 0, threads
+    return make_network(layer_sizes, activation, *options), threads
 
 
 def predict_logits(params, layer_sizes, activation, rows, n_jobs=1):
     """The output z, before the sigmoid, for each row."""
-    threads = prediction_threads(n_jobs, params, rows)
-    options = "matrix", 0, block_rows(rows.n_rows, threads), rows.sparse, 0, threads
-    network = make_network(layer_sizes, activation, *options)
+    layers = params, layer_sizes, activation
+    network, threads = prediction_network(*layers, "matrix", rows, n_jobs)
     z = np.empty(rows.n_rows, params.dtype)
     with helpers(threads):
         magnitude = logits(network, params, rows, z)
@@ -204,9 +205,8 @@ def predict_logits(params, layer_sizes, activation, rows, n_jobs=1):
 
 def input_gradients(params, layer_sizes, activation, backprop, rows, n_jobs=1):
     """dz/dx for each row x."""
-    threads = prediction_threads(n_jobs, params, rows)
-    options = backprop, 0, block_rows(rows.n_rows, threads), rows.sparse, 0, threads
-    network = make_network(layer_sizes, activation, *options)
+    layers = params, layer_sizes, activation
+    network, threads = prediction_network(*layers, backprop, rows, n_jobs)
     gradients = np.empty((rows.n_rows, rows.n_features), params.dtype)
     with helpers(threads):
         input_gradient(network, params, rows, gradients)

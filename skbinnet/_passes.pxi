@@ -3,8 +3,8 @@
 First each row of the block gets its z, a and delta of every layer, for which it needs
 no other row. When all have theirs, each weight gets its gradient and takes its step,
 for which it needs no other weight. So the threads share out parts of the rows, and then
-ranges of the weights. Each sum is
-computed by one thread, in the order in which a single one computes it.
+ranges of the weights. Each sum is computed by one thread, in the order in which a
+single one computes it.
 """
 
 

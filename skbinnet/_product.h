@@ -29,10 +29,11 @@
    so that the panel, of 16 KiB with AVX2, stays in the L1 cache, of 32 KiB or more. The
    same DEPTH columns of a block of A are read again for each panel: COPY_BYTES, which
    stay in or near the L2 cache, of 512 KiB or more. A copy of the panel pays from MANY
-   rows on, and from half of that if the rows of B are far apart. A copy of the block pays for A = a', whose rows are the columns of the layer's
-   input a, and only if the rows of a are more than FAR_APART bytes apart: they then share few
-   sets of the cache and drive each other out (1024 x 512 x 1024 took 0.7 of the time).
-   Blocks of half the size took 1.02 to 1.09 of the time. */
+   rows on, and from half of that if the rows of B are far apart. A copy of the block
+   pays for A = a', whose rows are the columns of the layer's input a, and only if the
+   rows of a are more than FAR_APART bytes apart: they then share few sets of the cache
+   and drive each other out (1024 x 512 x 1024 took 0.7 of the time). Blocks of half the
+   size took 1.02 to 1.09 of the time. */
 #define DEPTH 256
 #define COPY_BYTES (512 << 10)
 #define MANY 48
@@ -177,6 +178,14 @@ COLUMNS(NAME(one_half), NAME(one_half_tile), NAME(half_vector), 1)
 COLUMNS(NAME(one_short), NAME(one_short_tile), NAME(short_vector), 1)
 COLUMNS(NAME(one_number), NAME(one_number_tile), REAL, 1)
 
+TARGET static INLINE void NAME(copy_panel)(ptrdiff_t k, ptrdiff_t width,
+    const REAL *B, ptrdiff_t B_row, ptrdiff_t B_col, REAL *panel)
+{
+    for (ptrdiff_t p = 0; p < k; p++)
+        for (ptrdiff_t j = 0; j < width; j++)
+            panel[p * width + j] = B[p * B_row + j * B_col];
+}
+
 /* Copies k columns of A, whose numbers of a column lie side by side, tile by tile. */
 TARGET static APART void NAME(copy_block)(
     ptrdiff_t m, ptrdiff_t k, const REAL *A, ptrdiff_t A_col, REAL *block)
@@ -189,13 +198,9 @@ TARGET static APART void NAME(copy_block)(
             n_rows = rows_of_tile(m - i, 6);
             to += p * n_rows;
             if (n_rows == 6) /* a constant, for speed */
-                for (ptrdiff_t q = 0; q < n_cols; q++)
-                    for (ptrdiff_t r = 0; r < 6; r++)
-                        to[q * 6 + r] = from[q * A_col + r];
+                NAME(copy_panel)(n_cols, 6, from, A_col, 1, to);
             else
-                for (ptrdiff_t q = 0; q < n_cols; q++)
-                    for (ptrdiff_t r = 0; r < n_rows; r++)
-                        to[q * n_rows + r] = from[q * A_col + r];
+                NAME(copy_panel)(n_cols, n_rows, from, A_col, 1, to);
         }
     }
 }
@@ -222,15 +227,7 @@ TARGET static INLINE void NAME(transpose)(
 }
 #endif
 
-TARGET static INLINE void NAME(copy_panel)(ptrdiff_t k, ptrdiff_t width,
-    const REAL *B, ptrdiff_t B_row, ptrdiff_t B_col, REAL *panel)
-{
-    for (ptrdiff_t p = 0; p < k; p++)
-        for (ptrdiff_t j = 0; j < width; j++)
-            panel[p * width + j] = B[p * B_row + j * B_col];
-}
-
-/* The same for B = W', whose columns are the rows of W. */
+/* Copies a panel of B = W', whose columns are the rows of W. */
 TARGET static APART void NAME(copy_transposed)(
     ptrdiff_t k, ptrdiff_t width, const REAL *B, ptrdiff_t B_col, REAL *panel)
 {

@@ -114,8 +114,7 @@ def measure(name, folder, n_rows, n_jobs):
     warnings.simplefilter("ignore")  # some fits end before they converge, on purpose
     estimator, is_sparse = CASES[name]
     X, y = (sparse_rows if is_sparse else dense_rows)(folder, n_rows)
-    if "n_jobs" in estimator.get_params():
-        estimator.set_params(n_jobs=n_jobs)
+    estimator.set_params(n_jobs=n_jobs)
     estimator.fit(X[:100], y[:100])  # imports what it needs
     before, seconds = peak(), []
     while len(seconds) < MAX_FITS and sum(seconds) < MIN_SECONDS:
