@@ -24,9 +24,10 @@ LAYERS = [
     "_messages",
     "_training",
     *KNOW_SKLEARN,
+    "_onnx",
 ]
 # scikit-learn itself looks for pandas and rich.
-OPTIONAL = {"dask", "matplotlib", "onnxruntime", "ray", "skl2onnx", "skops"}
+OPTIONAL = {"dask", "matplotlib", "onnx", "onnxruntime", "ray", "skl2onnx", "skops"}
 OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}
 
 each_source = pytest.mark.parametrize(

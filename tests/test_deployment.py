@@ -8,14 +8,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal, assert_equal
+from numpy.testing import assert_array_equal, assert_equal
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbinnet import TRUSTED_TYPES, BinaryMLPClassifier
-from skbinnet._network import ACTIVATIONS
 
 NAMES = np.array(["ham", "spam"])
 SETTINGS = {
@@ -170,46 +169,3 @@ def test_a_model_from_joblib_goes_on_the_same(model, Xy, tmp_path, mmap_mode):
     copy = joblib.load(tmp_path / "model.joblib", mmap_mode=mmap_mode)
     assert_equal_models(copy, model, Xy[0])
     assert_equal_models(go_on(copy, *Xy), go_on(model, *Xy), Xy[0])
-
-
-# ---- ONNX
-
-
-@pytest.fixture
-def check_onnx():
-    """Compare a Pipeline with its copy in ONNX, which has an MLPClassifier."""
-    to_onnx = pytest.importorskip("skl2onnx").to_onnx
-    runtime = pytest.importorskip("onnxruntime")
-
-    def check(model, X):
-        steps = [*model.steps[:-1], ("mlp", model[-1].to_sklearn())]
-        onnx = to_onnx(Pipeline(steps), X[:1], options={"zipmap": False})
-        on_cpu = {"providers": ["CPUExecutionProvider"]}
-        session = runtime.InferenceSession(onnx.SerializeToString(), **on_cpu)
-        labels, p = session.run(["label", "probabilities"], {"X": X})
-        assert p.dtype == X.dtype
-        atol = 1e-12 if X.dtype == np.float64 else 1e-6
-        assert_allclose(p, model.predict_proba(X), rtol=0, atol=atol)
-        assert labels.tolist() == model.predict(X).tolist()
-
-    return check
-
-
-@pytest.mark.unconverged
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("hidden", [(), (10,), (64, 32)])
-def test_onnx_gives_the_same_probabilities(check_onnx, X, y, hidden, activation, dtype):
-    X = (100 + 10 * X).astype(dtype)
-    clf = BinaryMLPClassifier(hidden, activation, random_state=0)
-    check_onnx(make_pipeline(StandardScaler(), clf).fit(X, y), X)
-
-
-@pytest.mark.parametrize("names", [[False, True], [7, 3], ["ham", "spam"]])
-def test_onnx_gives_the_same_labels(check_onnx, X, y, names):
-    model = make_pipeline(StandardScaler(), BinaryMLPClassifier())
-    check_onnx(model.fit(X, np.array(names)[y]), X)
-
-
-def test_onnx_takes_float32_rows_of_a_float64_model(check_onnx, model, X):
-    check_onnx(model, X.astype(np.float32))

@@ -1,0 +1,268 @@
+"""Conversion to ONNX: importing this module registers the estimators with skl2onnx.
+
+It needs the packages of the extra `deploy`.
+"""
+
+import re
+
+import numpy as np
+from skl2onnx import update_registered_converter
+from skl2onnx.algebra import type_helper
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from skl2onnx.common.utils_classifier import get_label_classes
+
+from ._classifier import BinaryMLPClassifier
+from ._encoding import PiecewiseLinearEncoder, Ramps
+from ._onnx import Graph, as_text, in_seconds, joined, ramps, views
+from ._table import columns_of, has_category_dtype, read_column
+from ._tabular import TabularMLPClassifier
+
+TEXTS, DTYPES = "tensor(string)", {"double": "float64", "float": "float32"}
+FUNCTIONS = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
+
+
+def to_inputs(session, X):
+    """The inputs for the `run` method of an onnxruntime session.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        A session with a converted model.
+
+    X : data frame or array-like of shape (n_samples, n_features)
+        Rows, with the columns that the model was converted with.
+
+    Returns
+    -------
+    inputs : dict of {str: ndarray}
+        For a data frame an array of shape (n_samples, 1) for each column; for an array
+        that array. Texts are objects, "nan" where they are missing. Dates are seconds
+        since 1970 in UTC, durations are seconds, and both are NaN where they are
+        missing, like other numbers.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not those of the session, or cannot be read.
+    """
+    inputs = session.get_inputs()
+    if not hasattr(X, "columns"):
+        return {inputs[0].name: as_tensor("X", np.asarray(X), inputs[0].type)}
+    columns, expected = columns_of(X), [one.name for one in inputs]
+    names = [onnx_name(name) for name, _ in columns]
+    if len(names) != len(expected) or not all(map(str.startswith, expected, names)):
+        raise ValueError(f"The model expects the columns {expected}, got {names}.")
+    tensors = {}
+    for (name, column), one in zip(columns, inputs, strict=True):
+        values = read_column(name, column, is_category=one.type == TEXTS)
+        tensors[one.name] = as_tensor(name, values[:, None], one.type)
+    return tensors
+
+
+def onnx_name(name):
+    """The name that skl2onnx gives to the input of a column, unless it is taken."""
+    return re.sub(r"^(?=\d)", "_", re.sub(r"[^\w+]", "_", str(name)))
+
+
+def as_tensor(name, values, of_input):
+    """Values as onnxruntime takes them for an input."""
+    if of_input == TEXTS:
+        texts = list(map(as_text, values.flat))
+        return np.array(texts, dtype=object).reshape(values.shape)
+    dtype = re.fullmatch(r"tensor\((.*)\)", of_input)[1]
+    if values.dtype.kind in "mM":
+        values = in_seconds(values)
+    with np.errstate(invalid="ignore"):  # it is seen by the comparison
+        tensor = values.astype(DTYPES.get(dtype, dtype))
+    if tensor.dtype.kind in "biu" and (tensor != values).any():
+        raise ValueError(f"{name!r} must hold values of dtype {dtype}, got {values}.")
+    return tensor
+
+
+# ---- networks
+
+
+def dtype_of(inputs):
+    """float32 if all inputs are, otherwise float64."""
+    are_single = all(isinstance(x.type, FloatTensorType) for x in inputs)
+    return np.dtype(np.float32 if are_single else np.float64)
+
+
+def tensor_type(dtype):
+    """The type of skl2onnx for a dtype."""
+    types = {"i": Int64TensorType, "U": StringTensorType, "f": DoubleTensorType}
+    return FloatTensorType if dtype == np.float32 else types[dtype.kind]
+
+
+def logits(graph, A, networks, dtype):
+    """z for each network, each row of A and the one output.
+
+    The networks have equal layers, so each is a slice of one array of weights.
+    """
+    last = len(networks[0].coefs_) - 1
+    activation = FUNCTIONS.get(networks[0].activation)  # None: the identity
+    for layer in range(last + 1):
+        W = np.array([network.coefs_[layer] for network in networks], dtype)
+        b = np.array([network.intercepts_[layer] for network in networks], dtype)
+        A = graph("Add", graph("MatMul", A, W), b[:, None])
+        if activation and layer < last:
+            A = graph(activation, A)
+    return A
+
+
+def of_both_classes(graph, z):
+    """-z and z, the logits of both classes."""
+    return graph.concat([graph("Neg", z), z], axis=-1)
+
+
+def wants_logits(scope, model):
+    """Whether logits are asked for in place of probabilities, as calibration does."""
+    return scope.get_options(model, {"raw_scores": False})["raw_scores"]
+
+
+def choose_labels(graph, model, is_positive):
+    """The label of each row."""
+    labels = known_labels(get_label_classes(graph.scope, model))
+    return graph("Gather", labels, graph.cast(is_positive, np.int64))
+
+
+def known_labels(labels):
+    """Labels as integers or texts: ONNX knows no others."""
+    return labels.astype(np.int64 if labels.dtype.kind in "biuf" else str)
+
+
+def set_classifier_types(operator, dtype):
+    """Set the types of the labels and the probabilities."""
+    labels = get_label_classes(operator.scope_inst, operator.raw_operator)
+    operator.outputs[0].type = tensor_type(known_labels(labels).dtype)([None])
+    operator.outputs[1].type = tensor_type(dtype)([None, 2])
+
+
+def set_network_types(operator):
+    """The probabilities of a network have the dtype of its rows."""
+    set_classifier_types(operator, dtype_of(operator.inputs))
+
+
+def convert_network(scope, operator, container):
+    """A BinaryMLPClassifier, which computes in the dtype of its rows."""
+    graph, model = Graph(scope, container), operator.raw_operator
+    dtype = dtype_of(operator.inputs)
+    rows = joined(graph, operator.inputs, dtype)
+    z = logits(graph, rows, [model], dtype)
+    is_positive = graph("Greater", graph("Reshape", z, [-1]), dtype.type(0))
+    scores = graph("Squeeze", of_both_classes(graph, z), [0])
+    if not wants_logits(scope, model):
+        scores = graph("Sigmoid", scores)
+    graph.set_outputs(operator, choose_labels(graph, model, is_positive), scores)
+
+
+def set_ramp_types(operator):
+    """Ramps have the dtype of the features."""
+    n_ramps = len(operator.raw_operator.means_)
+    operator.outputs[0].type = tensor_type(dtype_of(operator.inputs))([None, n_ramps])
+
+
+def convert_ramps(scope, operator, container):
+    """A PiecewiseLinearEncoder."""
+    graph, encoder = Graph(scope, container), operator.raw_operator
+    dtype = dtype_of(operator.inputs)
+    rows = joined(graph, operator.inputs, dtype)
+    make_ramps = Ramps(encoder.knots_, encoder.means_, dtype)
+    graph.set_outputs(operator, ramps(graph, rows, make_ramps))
+
+
+def set_mixture_types(operator):
+    """The probabilities of a mixture are float64."""
+    set_classifier_types(operator, np.dtype(np.float64))
+
+
+def convert_mixture(scope, operator, container):
+    """A TabularMLPClassifier."""
+    graph, model = Graph(scope, container), operator.raw_operator
+    members = zip(model.view_weights_, model.estimators_, strict=True)
+    rows_of_views, total = views(graph, operator.inputs, model), []
+    for rows, (weight, networks) in zip(rows_of_views, members, strict=True):
+        if networks:
+            z = logits(graph, rows, networks, networks[0].coefs_[0].dtype)
+            p = graph("Sigmoid", of_both_classes(graph, z))
+            p = graph.cast(p, np.float64)
+            mean = graph("ReduceSum", p, [0], keepdims=0)
+            total.append(graph("Mul", mean, weight / len(networks)))
+    p = graph("Sum", *total)
+    p = graph("Div", p, graph("ReduceSum", p, [1], keepdims=1))
+    negative, positive = (graph("Gather", p, j, axis=1) for j in (0, 1))
+    is_positive = graph("Greater", positive, negative)
+    if wants_logits(scope, model):
+        log_p = graph("Log", graph("Max", p, np.finfo(np.float64).tiny))
+        p = graph("Sub", log_p, graph.columns(log_p, [1, 0]))
+    graph.set_outputs(operator, choose_labels(graph, model, is_positive), p)
+
+
+# ---- registration
+
+
+def type_of_column(name, column):
+    """The type of a column of a data frame: texts, or numbers; times become numbers."""
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return type_helper._guess_numpy_type(dtype, [None, 1])
+    if hasattr(dtype, "categories") and has_category_dtype(column):
+        column = dtype.categories
+    kind = read_column(name, column[:1], is_category=False).dtype.kind
+    is_text = kind == "O" or (kind == "f" and dtype == np.dtype(object))
+    return (StringTensorType if is_text else DoubleTensorType)([None, 1])
+
+
+def guess_types(X, initial_types=None):
+    """What skl2onnx guesses, and for data frames with any column that we read."""
+    if initial_types is None and hasattr(X, "columns"):
+        return [(name, type_of_column(name, x)) for name, x in columns_of(X)]
+    return guess_initial_types(X, initial_types)
+
+
+def parse_table_classifier(scope, model, inputs, custom_parsers=None):
+    """Let each column of a raw table have missing values: integers have none."""
+    kinds = getattr(model._reader, "kinds", [])
+    if len(inputs) == len(kinds) and all(x.is_root for x in inputs):
+        for x, kind in zip(inputs, kinds, strict=True):
+            is_text = isinstance(x.type, StringTensorType) and kind == "category"
+            if not (is_text or isinstance(x.type, FloatTensorType)):
+                x.set_type(DoubleTensorType([None, 1]))
+    return parse_classifier(scope, model, inputs)
+
+
+def parse_classifier(scope, model, inputs, custom_parsers=None):
+    """Declare the labels, and an array of probabilities, whatever `zipmap` is.
+
+    A dict for each row, as other models have by default, could hold float32 only.
+    """
+    operator = scope.declare_local_operator(f"Skbinnet{type(model).__name__}", model)
+    operator.inputs = inputs
+    for name in ("label", "probabilities"):
+        variable = scope.declare_local_variable(name, DoubleTensorType())
+        operator.outputs.append(variable)
+    return operator.outputs
+
+
+guess_initial_types = type_helper.guess_initial_types
+type_helper.guess_initial_types = guess_types
+for estimator, parse, set_types, convert in (
+    (BinaryMLPClassifier, parse_classifier, set_network_types, convert_network),
+    (TabularMLPClassifier, parse_table_classifier, set_mixture_types, convert_mixture),
+):
+    update_registered_converter(
+        estimator,
+        f"Skbinnet{estimator.__name__}",
+        set_types,
+        convert,
+        parser=parse,
+        options={name: [True, False] for name in ("zipmap", "nocl", "raw_scores")},
+    )
+update_registered_converter(
+    PiecewiseLinearEncoder, "SkbinnetRamps", set_ramp_types, convert_ramps
+)
