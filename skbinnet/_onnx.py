@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from skl2onnx.common.data_types import StringTensorType
 
 from ._encoding import IDENTITY, MAX_Z, SparseEncoder
-from ._table import CLASSES, is_missing
+from ._table import CLASSES, in_utc, is_missing
 
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
 HOUR, DAY = np.float64(3_600), np.float64(86_400)  # in seconds
@@ -178,18 +178,19 @@ def as_text(value):
     return str(float(value)) if isinstance(value, CLASSES["number"]) else str(value)
 
 
+def holds_texts(categories):
+    """Whether any value is neither a number, nor a date or duration, nor missing."""
+    keys = [key for key in categories.codes if key is not None]
+    return any(map(np.isnan, map(as_number, keys)))
+
+
 def as_number(key):
     """A category as a number, a date or duration in seconds; a text is NaN."""
     if isinstance(key, CLASSES["number"]):
         return float(key)
-    if isinstance(key, CLASSES["date"] + CLASSES["duration"]):
-        return float(
-            in_seconds(
-                np.asarray(
-                    key, "M8[us]" if isinstance(key, CLASSES["date"]) else "m8[us]"
-                )
-            )
-        )
+    for kind, dtype in (("date", "M8[us]"), ("duration", "m8[us]")):
+        if isinstance(key, CLASSES[kind]):
+            return float(in_seconds(np.asarray(in_utc(key), dtype)))
     return np.nan
 
 

@@ -18,7 +18,7 @@ from skl2onnx.common.utils_classifier import get_label_classes
 
 from ._classifier import BinaryMLPClassifier
 from ._encoding import PiecewiseLinearEncoder, Ramps
-from ._onnx import Graph, as_text, in_seconds, joined, ramps, views
+from ._onnx import Graph, as_text, holds_texts, in_seconds, joined, ramps, views
 from ._table import columns_of, has_category_dtype, read_column
 from ._tabular import TabularMLPClassifier
 
@@ -214,8 +214,9 @@ def type_of_column(name, column):
     if hasattr(dtype, "categories") and has_category_dtype(column):
         column = dtype.categories
     kind = read_column(name, column[:1], is_category=False).dtype.kind
-    is_text = kind == "O" or (kind == "f" and dtype == np.dtype(object))
-    return (StringTensorType if is_text else DoubleTensorType)([None, 1])
+    if kind == "f":  # a missing value, or a number among objects
+        kind = getattr(column.dtype, "kind", kind)
+    return (StringTensorType if kind == "O" else DoubleTensorType)([None, 1])
 
 
 def guess_types(X, initial_types=None):
@@ -226,12 +227,16 @@ def guess_types(X, initial_types=None):
 
 
 def parse_table_classifier(scope, model, inputs, custom_parsers=None):
-    """Let each column of a raw table have missing values: integers have none."""
+    """Declare the columns of a raw table by what they held in fit.
+
+    The first row does not tell where it has missing values, and integers have none.
+    """
     kinds = getattr(model._reader, "kinds", [])
     if len(inputs) == len(kinds) and all(x.is_root for x in inputs):
-        for x, kind in zip(inputs, kinds, strict=True):
-            is_text = isinstance(x.type, StringTensorType) and kind == "category"
-            if not (is_text or isinstance(x.type, FloatTensorType)):
+        for x, name, kind in zip(inputs, model._reader.names, kinds, strict=True):
+            if kind == "category" and holds_texts(model._reader.categories[name]):
+                x.set_type(StringTensorType([None, 1]))
+            elif not isinstance(x.type, FloatTensorType):
                 x.set_type(DoubleTensorType([None, 1]))
     return parse_classifier(scope, model, inputs)
 

@@ -184,6 +184,15 @@ def test_a_raw_table_predicts_the_same(names):
     assert_same_predictions(model, session, frame[-1:], atol=1e-6)
 
 
+def test_the_first_row_may_have_missing_values():
+    frame, y = make_table(
+        ["texts", "many texts", "others", "nullable", "mixed", "dates"]
+    )
+    frame.loc[0] = None
+    model = fit_table(frame, y)
+    assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
+
+
 def test_what_was_not_seen_in_fit_predicts_the_same():
     names = ["integers", "booleans", "texts", "many texts", "others", "shops", "dates"]
     frame, y = make_table(names)
