@@ -160,12 +160,19 @@ def finite_rows(X, name, estimator_name=None):
 
 @contextmanager
 def overflow_is_refused():
-    """Silence overflow in casts, which gives infinity: the checks refuse that."""
+    """Silence overflow in casts, which gives infinity: the checks refuse that.
+
+    An error about a raw table gets a note.
+    """
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except OverflowError as error:
         raise ValueError(f"X, X_val or y is too large: {error}.") from error
+    except ValueError as error:
+        if any(text in str(error) for text in ("string to float", "contains NaN")):
+            error.add_note("TabularMLPClassifier takes texts and missing values.")
+        raise
 
 
 def check_X_val(clf, X_val, rows):

@@ -1,5 +1,6 @@
 """A table: the columns of a data frame, an array or a list, as numbers and codes."""
 
+import re
 from collections.abc import Hashable
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
     "number": (bool, int, float, Decimal, np.bool_, np.integer, np.floating),
 }
 N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
+DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?!\d)|\d\d?([./])\d\d?\1\d{4}(?!\d)")
 MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
 
 
@@ -179,6 +181,14 @@ def in_utc(time):
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
+def look_like_dates(values):
+    """Whether values that were read are texts, and all of them dates."""
+    present = [value for value in values if not is_missing(value)]
+    return bool(present) and all(
+        isinstance(value, str) and DATE.match(value) for value in present
+    )
+
+
 def of_kind(values, kind, name):
     """Values of a column that held this kind in fit; raises ValueError for others."""
     if KINDS[values.dtype.kind] == kind:
@@ -189,8 +199,10 @@ def of_kind(values, kind, name):
         return np.full(len(values), np.nan).astype(DTYPES[kind])
     others = (value for value in values if not isinstance(value, CLASSES[kind]))
     wrong = next((value for value in others if not is_missing(value)), values[0])
+    are_texts = kind == "date" and isinstance(wrong, str)
+    hint = " pandas.to_datetime turns texts into dates." if are_texts else ""
     raise ValueError(
-        f"Column {name!r} must hold {kind}s, as it did in fit, got {wrong!r}."
+        f"Column {name!r} must hold {kind}s, as it did in fit, got {wrong!r}.{hint}"
     )
 
 
@@ -269,6 +281,7 @@ class TableReader:
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
         self.names, self.kinds, self.categories = [name for name, _ in columns], [], {}
+        self.like_dates = []  # columns of texts
         chosen = choose(self.names, categorical_features)
         for (name, column), is_chosen in zip(columns, chosen, strict=True):
             is_category = is_chosen or has_category_dtype(column)
@@ -277,6 +290,8 @@ class TableReader:
             takes_any = is_category or is_empty(values)
             kind = "category" if takes_any else KINDS[values.dtype.kind]
             if kind == "category":
+                if not is_category and look_like_dates(values):
+                    self.like_dates.append(name)
                 self.categories[name] = Categories(name, values)
             self.kinds.append(kind)
 
@@ -311,7 +326,7 @@ class SparseReader:
     def __init__(self, X):
         if X.ndim != 2:
             raise ValueError(f"Expected 2D sparse matrix, got {X.ndim}D instead.")
-        self.names = list(range(X.shape[1]))
+        self.names, self.like_dates = list(range(X.shape[1])), []
 
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):

@@ -273,6 +273,9 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         -----
         ConvergenceWarning
             If training was interrupted.
+
+        UserWarning
+            If the texts of a column look like dates.
         """
         self._validate_params()
         check_scoring_param(self)
@@ -302,9 +305,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         goes_on = self.warm_start and hasattr(self, "estimators_")
         classes = self.classes_ if goes_on else two_classes(y)
         positive = encode_labels(y, classes, "y")
-        of_classes = class_weights(self.class_weight, classes, y, sample_weight)
-        weight = multiply_weights(sample_weight, of_classes, positive)
-        weight /= weight.max()  # so that no sum overflows
+        weight = self._weigh(y, classes, positive, sample_weight)
         fraction = np.float64(self.validation_fraction)
         checksum = crc32(fraction, crc32(weight, crc32(positive)))
         if goes_on and checksum != self._checksum:
@@ -312,6 +313,8 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                 "warm_start=True needs the same rows and validation_fraction as before."
             )
         reader = self._reader if goes_on else make_reader(X, self.categorical_features)
+        if not goes_on:
+            warn_of_dates(reader.like_dates)
         table = reader.read(X, type(self).__name__)
         if not weight.all():  # a copy of all rows might not fit the memory
             (used,) = np.nonzero(weight)
@@ -325,6 +328,12 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             self.estimators_ = [[] for _ in encoder.views]
         self._set_names(reader.names)
         return Data(table, statistics, positive, weight)
+
+    def _weigh(self, y, classes, positive, sample_weight):
+        """The weights of the rows, at most 1, so that no sum overflows."""
+        of_classes = class_weights(self.class_weight, classes, y, sample_weight)
+        weight = multiply_weights(sample_weight, of_classes, positive)
+        return weight / weight.max()
 
     def _check_labels(self, X, y):
         """y as an array of as many labels as X has rows; forgets the columns' names."""
@@ -619,6 +628,17 @@ class Progress:
             f"Network {done} of {self.n_networks}  {self.scoring.curve} {score:.4f}  "
             f"{self.seconds:.2f} s, about {left:.0f} s left",
             flush=True,
+        )
+
+
+def warn_of_dates(columns):
+    """Warn about columns of texts that look like dates; called by what fit calls."""
+    if columns:
+        warnings.warn(
+            f"The texts of the columns {columns} look like dates, but are taken as "
+            "categories: pandas.to_datetime turns them into dates.",
+            UserWarning,
+            stacklevel=FIT_DEPTH + 2,
         )
 
 

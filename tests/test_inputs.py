@@ -185,6 +185,19 @@ def test_partial_fit_names_bad_data_too(fitted, Xy, names, spoil, message):
         fitted.partial_fit(**spoil_arguments(Xy, names, spoil))
 
 
+@pytest.mark.parametrize("method", ["fit", "score"])
+@pytest.mark.parametrize("value", ["Rome", np.nan])
+def test_errors_about_a_raw_table_name_the_estimator_that_takes_it(
+    fitted, Xy, method, value
+):
+    X = Xy[0].astype(object)
+    X[3, 1] = value
+    with pytest.raises(ValueError, match=r"Rome|NaN") as error:
+        getattr(fitted, method)(X, Xy[1])
+    note = "TabularMLPClassifier takes texts and missing values."
+    assert error.value.__notes__ == [note]
+
+
 def test_other_names_in_X_val_and_other_text_in_y_val_are_named(frame, y):
     y, clf = CLASSES[y], BinaryMLPClassifier()
     with pytest.raises(ValueError, match="X_val: The feature names should match"):

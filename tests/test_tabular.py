@@ -701,6 +701,26 @@ def test_a_view_that_is_worse_has_little_weight():
     assert mixture_weights(np.array([good, bad]), np.ones(500))[0] > 0.95
 
 
+@pytest.mark.parametrize(
+    "texts", [["2024-01-31 12:00", None], ["1.12.2023", "31.1.2024"]]
+)
+def test_texts_that_look_like_dates_warn_at_the_line_of_the_user(texts):
+    frame = pd.DataFrame({"x": range(60), "since": texts * 30, "city": ["a", "b"] * 30})
+    model = TabularMLPClassifier(n_estimators=3, max_iter=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"columns \['since'\] look like") as warned:
+        model.fit(frame, frame["city"])
+    assert warned[0].filename == __file__
+
+
+def test_other_texts_and_chosen_categories_do_not_warn():
+    dates = ["2024-01-31"] * 60
+    for other in ("2024-01-311", "soon", 3):
+        frame = pd.DataFrame({"a": [other, *dates[1:]]})
+        TabularMLPClassifier(n_estimators=3, max_iter=1).fit(frame, [0, 1] * 30)
+    chosen = {"categorical_features": ["a"], "n_estimators": 3, "max_iter": 1}
+    TabularMLPClassifier(**chosen).fit(pd.DataFrame({"a": dates}), [0, 1] * 30)
+
+
 def test_networks_that_learn_nothing_do_not_warn_the_user_of_a_table():
     X, y = np.zeros((400, 5)), np.arange(400) % 2
     model = small().fit(X, y)  # warnings are errors
