@@ -1,11 +1,11 @@
-"""Fast neural networks for two classes, as a scikit-learn estimator."""
+"""Neural networks for two classes, as scikit-learn estimators."""
 
 from ._classifier import BinaryMLPClassifier
 from ._display import TrainingCurvesDisplay
 from ._encoding import PiecewiseLinearEncoder
 from ._tabular import TabularMLPClassifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "TRUSTED_TYPES",

@@ -10,6 +10,7 @@ from skbinnet import (
     PiecewiseLinearEncoder,
     TabularMLPClassifier,
     TrainingCurvesDisplay,
+    __version__,
     _classifier,
     _display,
     _encoding,
@@ -25,6 +26,15 @@ DOCS = Path(__file__).parent.parent / "examples" / "docs"
 def test_examples_in_docstrings_run(module):
     failed, attempted = doctest.testmod(module)
     assert failed == 0 < attempted
+
+
+def test_the_version_stands_in_the_changelog_and_the_citation():
+    changes, citation = (
+        (DOCS.parents[1] / name).read_text()
+        for name in ("CHANGELOG.md", "CITATION.cff")
+    )
+    assert re.search(r"## (\S+)", changes)[1] == __version__
+    assert re.search(r"\nversion: (\S+)", citation)[1] == __version__
 
 
 @pytest.mark.parametrize("public", PUBLIC)
