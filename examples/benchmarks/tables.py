@@ -173,41 +173,40 @@ def format_value(value):
 
 
 def picture(columns):
-    """Plot the mean log-loss and its mean rank against seconds."""
+    """Plot the mean rank, log-loss and seconds, with a row for each model."""
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    labels = {"log_loss": "mean log-loss", "rank, log-loss": "mean rank in log-loss"}
-    for ax, (name, label) in zip(axes, labels.items(), strict=True):
-        colors = ["C1" if model in OURS else "C0" for model in columns.index]
-        ax.scatter(columns["seconds"], columns[name], color=colors)
-        ax.set(xscale="log", xlabel="mean seconds of a fit", ylabel=label)
-        ax.margins(x=0.3, y=0.1)
-    fig.canvas.draw()  # sets the places that the labels must not overlap
-    for ax, name in zip(axes, labels, strict=True):
-        write_labels(ax, columns["seconds"], columns[name])
+    columns = columns.sort_values("rank, log-loss", ascending=False)
+    colors = ["#c1121f" if model in OURS else "0.4" for model in columns.index]
+    panels = {
+        "rank, log-loss": ("rank by log-loss", ".1f", "linear"),
+        "log_loss": ("log-loss", ".3f", "linear"),
+        "seconds": ("seconds to fit", ".2f", "log"),
+    }
+    with plt.rc_context({"font.size": 15, "axes.titlesize": "medium"}):
+        size = (8.4, 1 + 0.4 * len(columns))
+        fig, axes = plt.subplots(1, 3, figsize=size, sharey=True, layout="constrained")
+        for ax, (name, panel) in zip(axes, panels.items(), strict=True):
+            plot_values(ax, columns[name], colors, *panel)
+        axes[0].set_yticks(range(len(columns)), columns.index)
+        for label, color in zip(axes[0].get_yticklabels(), colors, strict=True):
+            label.set_color(color)
+        fig.supxlabel("means over all tables; less is better", fontsize="medium")
     return fig
 
 
-def write_labels(ax, xs, ys):
-    """Write each name beside its point, off the edges and other names and points."""
-    from matplotlib.transforms import Bbox
-
-    points = ax.transData.transform(np.column_stack([xs, ys]))
-    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in points]
-    taken += [spine.get_window_extent() for spine in ax.spines.values()]
-    style = {"textcoords": "offset points", "va": "center", "in_layout": False}
-    places = list(product((0, 9, -9, 18, -18), (("left", 7), ("right", -7))))
-    for model, *point in zip(xs.index, xs, ys, strict=True):
-        texts = [
-            ax.annotate(model, point, (x, y), ha=side, **style)
-            for y, (side, x) in places
-        ]
-        boxes = [text.get_window_extent() for text in texts]
-        best = np.argmin([box.count_overlaps(taken) for box in boxes])
-        taken.append(boxes[best])
-        for text in texts[:best] + texts[best + 1 :]:
-            text.remove()
+def plot_values(ax, values, colors, title, form, scale):
+    """Mark the value of each model, and write it beside."""
+    ax.set(title=title, xscale=scale, xticks=[])
+    ax.minorticks_off()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.grid(axis="y", color="0.9")
+    ax.scatter(values, range(len(values)), 90, colors, zorder=2, clip_on=False)
+    for row, (value, color) in enumerate(zip(values, colors, strict=True)):
+        place = {"xytext": (11, -1), "textcoords": "offset points", "va": "center"}
+        style = {"color": color, "bbox": {"color": "white", "pad": 1}} | place
+        ax.annotate(format(value, form), (value, row), **style)
 
 
 # ---- the command
