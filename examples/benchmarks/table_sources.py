@@ -64,9 +64,7 @@ class Packaged:
     package: str
     name: str
     target: str
-    without: str = (
-        ""  # columns that give the class away, number the rows or weight them
-    )
+    without: str = ""  # columns that tell the class, number the rows or weight them
     dates: str = ""  # columns of texts that are dates
 
     def load(self):
