@@ -85,7 +85,7 @@ check("sum over paths and 2 x + 15 x^2", by_paths, 2 * x + 15 * x**2)
 numerical = numerical_derivative(lambda x: x**2 + 5 * x**3, x)
 check("sum over paths and the numerical derivative", by_paths, numerical)
 
-positions = {"x": (0, 0.5), "h": (1.5, 1), "q": (1, 0), "s": (2, 0), "f": (3, 0.5)}
+positions = {"x": (0, 0.5), "h": (1.5, 1), "q": (0.8, 0), "s": (2.2, 0), "f": (3, 0.5)}
 formulas = {
     "x": "x = 2",
     "h": "h = x² = 4",
@@ -93,19 +93,23 @@ formulas = {
     "s": "s = 5 q = 40",
     "f": "f = h + s = 44",
 }
-figure, ax = plt.subplots(figsize=(10, 3), layout="constrained")
-for node, (x0, y0) in positions.items():
-    style = {"boxstyle": "round,pad=0.5", "facecolor": "white"}
-    ax.text(x0, y0, formulas[node], ha="center", va="center", bbox=style, zorder=3)
-    for after, edge in edges_at(2).get(node, {}).items():
-        x1, y1 = positions[after]
-        arrow = {"arrowstyle": "->", "shrinkA": 40, "shrinkB": 45}
-        ax.annotate("", xy=(x1, y1), xytext=(x0, y0), arrowprops=arrow)
-        middle = (x0 + x1) / 2, (y0 + y1) / 2 + 0.09
-        ax.text(*middle, f"{edge}", color="C3", ha="center")
-ax.set(
-    xlim=(-0.3, 3.4), ylim=(-0.2, 1.2), title="df/dx at x = 2:  4 · 1 + 12 · 5 · 1 = 64"
-)
+figure, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
+text = {"ha": "center", "va": "center", "fontsize": 15}
+box = {"boxstyle": "round,pad=0.6", "facecolor": "#d8e8f6", "edgecolor": "C0"}
+circle = {"boxstyle": "circle", "facecolor": "white", "edgecolor": "C3"}
+boxes = {
+    node: ax.text(*position, formulas[node], bbox=box, **text).get_bbox_patch()
+    for node, position in positions.items()
+}
+for node in ("x", "q", "h", "s"):
+    for after, edge in edges_at(2)[node].items():
+        start, end = np.array(positions[node]), np.array(positions[after])
+        arrow = {"arrowstyle": "-|>", "color": "C3", "linewidth": 2}
+        arrow |= {"patchA": boxes[node], "patchB": boxes[after], "mutation_scale": 20}
+        ax.annotate("", xy=end, xytext=start, arrowprops=arrow)
+        ax.text(*(start + end) / 2, f"{edge}", color="C3", bbox=circle, **text)
+ax.set(xlim=(-0.3, 3.5), ylim=(-0.2, 1.2))
+ax.set_title("df/dx at x = 2:  4 · 1 + 12 · 5 · 1 = 64", fontsize=17)
 ax.axis("off")
 figure.savefig("plot_backpropagation_graph.png", dpi=150)
 

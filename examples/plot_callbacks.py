@@ -67,8 +67,8 @@ class Snapshots:
 snapshots = Snapshots([1, 5, 20, 100])
 X = StandardScaler().fit_transform(X)
 clf.set_callbacks(snapshots).fit(X, y)
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.5), layout="constrained")
-for ax, (epoch, fitted) in zip(axes, snapshots.by_epoch.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8, 7), layout="constrained")
+for ax, (epoch, fitted) in zip(axes.flat, snapshots.by_epoch.items(), strict=True):
     style = {"response_method": "predict_proba", "cmap": "RdBu_r", "alpha": 0.6}
     DecisionBoundaryDisplay.from_estimator(fitted, X, ax=ax, **style)
     ax.scatter(*X.T, c=y, cmap="RdBu_r", s=4)

@@ -49,14 +49,13 @@ results = {
     tuple(params.values()): score
     for params, score in zip(search.cv_results_["params"], scores, strict=True)
 }
-figure, axes = plt.subplots(1, len(layers), figsize=(11, 3.4), layout="constrained")
-for ax, sizes in zip(axes, layers, strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8, 7), layout="constrained")
+for ax, sizes in zip(axes.flat, layers, strict=True):
     panel = [[results[alpha, sizes, rate] for rate in rates] for alpha in alphas]
     image = ax.imshow(panel, cmap="viridis_r", vmin=scores.min(), vmax=0.2)
-    ax.set(title=f"layers {sizes}", xlabel="learning_rate_init")
+    ax.set(title=f"layers {sizes}", xlabel="learning_rate_init", ylabel="alpha")
     ax.set_xticks(range(len(rates)), rates, rotation=60)
     ax.set_yticks(range(len(alphas)), alphas)
-axes[0].set_ylabel("alpha")
 figure.colorbar(image, ax=axes, label="log-loss", extend="max")
 figure.savefig("plot_grid_search.png", dpi=150)
 print("picture saved as plot_grid_search.png")

@@ -62,7 +62,7 @@ print(f"tuned threshold: {models['threshold'].best_threshold_:.3f}")
 # %%
 # On the left, a dot marks the precision and recall of each model. On the right, the
 # probabilities of the weighted network are too high; after calibration they are not.
-figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
 for number, (name, (recall, precision, p)) in enumerate(results.items()):
     style = {"color": f"C{number}"}
     axes[0].plot(recall, precision, "o", label=name, **style)

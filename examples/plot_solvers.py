@@ -33,7 +33,7 @@ solvers = {
     "lbfgs": {"tol": 1e-3, "max_iter": 400},
 }
 figure, axes = plt.subplots(
-    1, 2, figsize=(10, 4), layout="constrained", sharex=True, sharey=True
+    1, 2, figsize=(9, 4.5), layout="constrained", sharex=True, sharey=True
 )
 for name, options in solvers.items():
     settings = {"alpha": 0, "max_iter": 200, "random_state": 0, "scoring": "roc_auc"}
