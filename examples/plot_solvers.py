@@ -32,9 +32,7 @@ solvers = {
     "adam": {"learning_rate_init": 0.01},
     "lbfgs": {"tol": 1e-3, "max_iter": 400},
 }
-figure, axes = plt.subplots(
-    1, 2, figsize=(9, 4.5), layout="constrained", sharex=True, sharey=True
-)
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained", sharey=True)
 for name, options in solvers.items():
     settings = {"alpha": 0, "max_iter": 200, "random_state": 0, "scoring": "roc_auc"}
     model = BinaryMLPClassifier((50,), solver=name, **settings | options)
@@ -56,6 +54,7 @@ for name, options in solvers.items():
 
 axes[0].set(title="test rows, without early stopping", xscale="log", ylabel="ROC AUC")
 axes[1].set(title="held-out rows, with early stopping")
+axes[1].xaxis.get_major_locator().set_params(integer=True)
 for ax in axes:
     ax.set_xlabel("epoch")
     ax.legend()
