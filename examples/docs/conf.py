@@ -19,7 +19,6 @@ extensions = [
 ]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skbinnet {version}"
-html_theme_options = {"secondary_sidebar_items": ["page-toc"], "navigation_depth": 1}
 html_sidebars = {"**": ["sidebar-nav-bs"]}
 html_sidebars |= {page: [] for page in ("index", "gallery/index", "search")}
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
@@ -47,7 +46,6 @@ sphinx_gallery_conf = {
 # On the website, the HTML representation of an estimator links to the same website.
 template = skbinnet.BinaryMLPClassifier._doc_link_template
 skbinnet.BinaryMLPClassifier._doc_link_template = "../" + template.split("/stable/")[1]
-
 
 # Where inherited docstrings refer to: the page at scikit-learn, and a name for it.
 SCIKIT_LEARN_PAGES = {
