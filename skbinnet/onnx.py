@@ -1,6 +1,7 @@
-"""Conversion to ONNX: importing this module registers the estimators with skl2onnx.
+"""Conversion to ONNX, with the packages of the extra `deploy`.
 
-It needs the packages of the extra `deploy`.
+Importing this module registers the estimators with skl2onnx, so that `to_onnx` converts
+them, alone or in a pipeline.
 """
 
 import re
@@ -21,6 +22,8 @@ from ._encoding import PiecewiseLinearEncoder, Ramps
 from ._onnx import Graph, as_text, holds_texts, in_seconds, joined, ramps, views
 from ._table import columns_of, has_category_dtype, read_column
 from ._tabular import TabularMLPClassifier
+
+__all__ = ["to_inputs"]
 
 TEXTS, DTYPES = "tensor(string)", {"double": "float64", "float": "float32"}
 FUNCTIONS = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
