@@ -20,7 +20,7 @@ from skl2onnx.common.utils_classifier import get_label_classes
 from ._classifier import BinaryMLPClassifier
 from ._encoding import PiecewiseLinearEncoder, Ramps
 from ._onnx import Graph, as_text, holds_texts, in_seconds, joined, ramps, views
-from ._table import columns_of, has_category_dtype, read_column
+from ._table import columns_of, read_column
 from ._tabular import TabularMLPClassifier
 
 __all__ = ["to_inputs"]
@@ -214,11 +214,10 @@ def type_of_column(name, column):
     dtype = getattr(column, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
         return type_helper._guess_numpy_type(dtype, [None, 1])
-    if hasattr(dtype, "categories") and has_category_dtype(column):
-        column = dtype.categories
+    column = getattr(getattr(column, "cat", None), "categories", column)  # of pandas
     kind = read_column(name, column[:1], is_category=False).dtype.kind
     if kind == "f":  # a missing value, or a number among objects
-        kind = getattr(column.dtype, "kind", kind)
+        kind = getattr(getattr(column, "dtype", None), "kind", kind)
     return (StringTensorType if kind == "O" else DoubleTensorType)([None, 1])
 
 
