@@ -64,17 +64,21 @@ def read_date(text):
         raise ValueError(str(error)) from error
 
 
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# A boolean counts as a number, as in fit.
+Finite = (
+    Annotated[bool, Strict()]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+)
 Text = Annotated[str, Strict()]
 IsoDate = Annotated[
     Text, AfterValidator(read_date), Field(json_schema_extra={"format": "date-time"})
 ]
 KINDS = {
-    "number": Kind(bool | Finite, "a finite number"),
+    "number": Kind(Finite, "a finite number"),
     "text": Kind(Text, "a text"),
-    "date": Kind(IsoDate, "a date or a time, such as 2024-05-31 or 2024-05-31T18:30"),
+    "date": Kind(IsoDate, "a date or time, such as 2024-05-31T18:30"),
     "duration": Kind(Annotated[timedelta, Strict()], "a duration, such as P3D or PT4H"),
-    "number or text": Kind(bool | Finite | Text, "a finite number or a text"),
+    "number or text": Kind(Finite | Text, "a finite number or a text"),
 }
 
 

@@ -27,7 +27,8 @@ LAYERS = [
     "_onnx",
 ]
 # scikit-learn itself looks for pandas and rich.
-OPTIONAL = {"dask", "matplotlib", "onnx", "onnxruntime", "ray", "skl2onnx", "skops"}
+OPTIONAL = {"dask", "fastapi", "matplotlib", "onnx", "onnxruntime", "pydantic", "ray"}
+OPTIONAL |= {"skl2onnx", "skops", "uvicorn"}
 OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}
 
 each_source = pytest.mark.parametrize(
