@@ -117,8 +117,8 @@ def main():
     found = explain(model, explained)
     sums = found.values.sum(axis=1) + found.base_values
     logits = model.decision_function(explained[:N_EXPLAINED])
-    error = np.abs(sums - logits).max()
-    print(f"SHAP values of {len(sums)} rows add up to their logits within {error:.0e}")
+    np.testing.assert_allclose(sums, logits, rtol=0, atol=1e-9)
+    print(f"the SHAP values of {len(sums)} rows add up to their logits")
     importance = draw(model, X_test, y_test, found.values)
     table = {
         "mean |SHAP|": np.abs(found.values).mean(axis=0),

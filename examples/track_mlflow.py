@@ -101,7 +101,8 @@ def served(model_uri):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model_uri]
     command += ["--env-manager", "local", "--port", port]
     print("served by: mlflow", *command[3:], flush=True)
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **quiet)
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process)
         yield f"http://127.0.0.1:{port}/invocations"
@@ -141,10 +142,12 @@ def main(folder):
         n_values = len(mlflow.MlflowClient().get_metric_history(run.info.run_id, name))
         print(f"{name:17} {value:.4f}, logged {n_values} times")
     loaded = mlflow.sklearn.load_model(model_uri)
-    print("same probabilities when loaded:", np.array_equal(loaded.predict_proba(X), p))
+    np.testing.assert_array_equal(loaded.predict_proba(X), p)
+    print("loaded: the same probabilities")
     with served(model_uri) as address:
         answered = ask(address, X)
-    print("same probabilities over HTTP:", np.array_equal(answered, p))
+    np.testing.assert_array_equal(answered, p)
+    print("over HTTP: the same probabilities")
 
 
 if __name__ == "__main__":
