@@ -103,10 +103,13 @@ def encoded_columns(model):
         name: categories
         for step in steps
         if isinstance(step, ColumnTransformer)
-        for _, part, names in step.transformers_
+        for _, part, columns in step.transformers_
         for encoder in (part if isinstance(part, Pipeline) else [part])
+        if hasattr(encoder, "categories_")
         for name, categories in zip(
-            names, getattr(encoder, "categories_", []), strict=False
+            getattr(part, "feature_names_in_", columns),
+            encoder.categories_,
+            strict=True,
         )
     }
 

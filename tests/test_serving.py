@@ -355,7 +355,8 @@ def encode(numbers, texts):
 
 def codes(numbers, texts):
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    return make_column_transformer((encoder, texts), remainder="passthrough")
+    mask = [False] * len(numbers) + [True] * len(texts)
+    return make_column_transformer((encoder, mask), remainder="passthrough")
 
 
 NUMBERS, TEXTS = ["age", "member", "shop"], ["city"]
