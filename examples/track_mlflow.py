@@ -11,6 +11,7 @@ HTTP; each time the probabilities are the same.
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -101,8 +102,10 @@ def served(model_uri):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model_uri]
     command += ["--env-manager", "local", "--port", port]
     print("served by: mlflow", *command[3:], flush=True)
+    # MLflow looks for the command uvicorn, which is beside this Python.
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, **quiet)
+    process = subprocess.Popen(command, env=os.environ | {"PATH": path}, **quiet)
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process)
         yield f"http://127.0.0.1:{port}/invocations"
