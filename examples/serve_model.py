@@ -84,11 +84,7 @@ KINDS = {
 def columns_of(model):
     """The name and the kind of each column that a model was fitted to."""
     if isinstance(model, TabularMLPClassifier):
-        reader = model._reader
-        if not hasattr(reader, "kinds"):
-            raise ValueError("The model was fitted to a sparse matrix, not to a table.")
-        kinds = dict(zip(reader.names, reader.kinds, strict=True))
-        categories = {name: column.codes for name, column in reader.categories.items()}
+        kinds, categories = model.column_kinds_, model.categories_
     else:
         names = getattr(model, "feature_names_in_", range(model.n_features_in_))
         kinds, categories = dict.fromkeys(names, "number"), encoded_columns(model)

@@ -180,8 +180,7 @@ def as_text(value):
 
 def holds_texts(categories):
     """Whether any value is neither a number, nor a date or duration, nor missing."""
-    keys = [key for key in categories.codes if key is not None]
-    return any(map(np.isnan, map(as_number, keys)))
+    return any(np.isnan(as_number(key)) for key in categories if key is not None)
 
 
 def as_number(key):

@@ -326,7 +326,8 @@ class SparseReader:
     def __init__(self, X):
         if X.ndim != 2:
             raise ValueError(f"Expected 2D sparse matrix, got {X.ndim}D instead.")
-        self.names, self.like_dates = list(range(X.shape[1])), []
+        self.names, self.kinds = list(range(X.shape[1])), ["number"] * X.shape[1]
+        self.categories, self.like_dates = {}, []
 
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):

@@ -166,6 +166,13 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` has names that are all strings.
 
+    column_kinds_ : dict
+        What each column held in `fit`, by its name or number: "number", "date",
+        "duration" or "category".
+
+    categories_ : dict of lists
+        The values of each column of categories in `fit`; None if any was missing.
+
     See Also
     --------
     BinaryMLPClassifier : A single network, for features that are encoded already.
@@ -351,6 +358,17 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         self.n_features_in_ = len(names)
         if all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
+
+    @property
+    def column_kinds_(self):
+        """What each column held in `fit`."""
+        return dict(zip(self._reader.names, self._reader.kinds, strict=True))
+
+    @property
+    def categories_(self):
+        """The values of each column of categories."""
+        columns = self._reader.categories.items()
+        return {name: list(categories.codes) for name, categories in columns}
 
     # ---- networks
 

@@ -233,10 +233,10 @@ def parse_table_classifier(scope, model, inputs, custom_parsers=None):
 
     The first row does not tell where it has missing values, and integers have none.
     """
-    kinds = getattr(model._reader, "kinds", [])
+    kinds, categories = model.column_kinds_, model.categories_
     if len(inputs) == len(kinds) and all(x.is_root for x in inputs):
-        for x, name, kind in zip(inputs, model._reader.names, kinds, strict=True):
-            if kind == "category" and holds_texts(model._reader.categories[name]):
+        for x, name in zip(inputs, kinds, strict=True):
+            if name in categories and holds_texts(categories[name]):
                 x.set_type(StringTensorType([None, 1]))
             elif not isinstance(x.type, FloatTensorType):
                 x.set_type(DoubleTensorType([None, 1]))

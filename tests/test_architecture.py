@@ -28,7 +28,7 @@ LAYERS = [
 ]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "fastapi", "matplotlib", "onnx", "onnxruntime", "pydantic", "ray"}
-OPTIONAL |= {"skl2onnx", "skops", "uvicorn"}
+OPTIONAL |= {"mlflow", "optuna", "shap", "skl2onnx", "skops", "uvicorn"}
 OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}
 
 each_source = pytest.mark.parametrize(

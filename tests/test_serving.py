@@ -407,11 +407,16 @@ def test_a_value_that_the_model_itself_refuses_is_refused(served, X, y):
     assert "NaN" in content["detail"][0]["message"]
 
 
-def test_a_model_of_sparse_rows_is_not_served(serve_model, X, y):
+def test_a_model_of_sparse_rows_takes_all_numbers(served, X, y):
     model = TabularMLPClassifier(n_estimators=1, max_iter=2)
     model.fit(csr_matrix(X), y)
-    with pytest.raises(ValueError, match="fitted to a sparse matrix"):
-        serve_model.make_app(model)
+    with served(model) as address:
+        row = dict(zip("01234", X[0].tolist(), strict=True))
+        status, answer = ask(f"{address}/predict", row)
+    assert status == 200
+    assert (
+        list(answer["probabilities"].values()) == model.predict_proba(X[:1])[0].tolist()
+    )
 
 
 def test_categories_that_json_cannot_express_are_named(serve_model, table):

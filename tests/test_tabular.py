@@ -701,6 +701,18 @@ def test_a_view_that_is_worse_has_little_weight():
     assert mixture_weights(np.array([good, bad]), np.ones(500))[0] > 0.95
 
 
+def test_the_kinds_of_the_columns_and_their_categories_are_known():
+    frame = pd.DataFrame({"x": [1, 2] * 20, "city": ["a", None] * 20, 3: [0.5, 1] * 20})
+    frame["day"] = pd.Timestamp("2024-01-31")
+    frame["time"] = frame["day"] - pd.Timestamp("2024-01-30")
+    model = TabularMLPClassifier(
+        n_estimators=3, max_iter=1, categorical_features=[3], random_state=0
+    ).fit(frame, frame["x"])
+    kinds = ["number", "category", "category", "date", "duration"]
+    assert model.column_kinds_ == dict(zip(frame, kinds, strict=True))
+    assert model.categories_ == {"city": ["a", None], 3: [0.5, 1]}
+
+
 @pytest.mark.parametrize(
     "texts", [["2024-01-31 12:00", None], ["1.12.2023", "31.1.2024"]]
 )

@@ -34,7 +34,7 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "..",
     "gallery_dirs": "gallery",
-    "ignore_pattern": "distributed_|exercise_",
+    "ignore_pattern": "distributed_|exercise_|explain_|search_|serve_|track_",
     "backreferences_dir": "generated",
     "doc_module": ("skbinnet",),
     "within_subsection_order": "FileNameSortKey",
