@@ -11,7 +11,8 @@ from ._encoding import IDENTITY, MAX_Z, SparseEncoder
 from ._table import CLASSES, in_utc, is_missing
 
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
-HOUR, DAY = np.float64(3_600), np.float64(86_400)  # in seconds
+DAY = np.float64(86_400)  # in seconds
+HOUR_US, DAY_US = np.float64(3.6e9), np.float64(8.64e10)  # in microseconds
 # The month of each day in 400 years, after which the months begin anew.
 DAYS = np.arange("1970-01-01", "2370-01-01", dtype="datetime64[D]")
 MONTHS = DAYS.astype("datetime64[M]").astype(np.int64) % 12.0
@@ -114,7 +115,9 @@ def split(graph, inputs, n_columns):
 
 def as_numbers(graph, x, kind):
     """The numbers for dates or durations, which come in seconds."""
-    return date_parts(graph, x) if kind == "date" else [graph("Div", x, DAY)]
+    if kind == "date":
+        return date_parts(graph, x)
+    return [graph("Div", in_microseconds(graph, x), DAY_US)]
 
 
 def date_parts(graph, x):
@@ -126,7 +129,17 @@ def date_parts(graph, x):
     place = graph.cast(graph("Where", is_missing, 0.0, place), np.int64)
     month = graph("Where", is_missing, np.nan, graph("Gather", MONTHS, place))
     weekday = floor_mod(graph, graph("Add", day, 3.0), np.float64(7))
-    return [graph("Div", x, DAY), month, weekday, graph("Div", in_day, HOUR)]
+    hour = graph("Div", in_microseconds(graph, in_day), HOUR_US)
+    return [graph("Div", in_microseconds(graph, x), DAY_US), month, weekday, hour]
+
+
+def in_microseconds(graph, x):
+    """Seconds as a whole number of microseconds.
+
+    Those are what is divided in fit. The rounded quotient must be the same: another
+    one, even by a bit, might not be equal to a frequent value.
+    """
+    return graph("Round", graph("Mul", x, 1e6))
 
 
 def floor_mod(graph, x, divisor):

@@ -184,6 +184,17 @@ def test_a_raw_table_predicts_the_same(names):
     assert_same_predictions(model, session, frame[-1:], atol=1e-6)
 
 
+def test_microseconds_are_exact():
+    # The hours 6, 12 and 18, and 12 where it is missing: z is so small that the least
+    # error would make it differ from the frequent value.
+    noon = np.datetime64("1750-07-02T12:00:00.123457")
+    times = np.repeat(noon, 61) + np.repeat([0, -6, 6], [21, 20, 20]).astype("m8[h]")
+    times[1:21] = np.datetime64("NaT", "us")
+    frame = pd.DataFrame({"time": times, "age": times - np.datetime64("2020-01-01")})
+    model = fit_table(frame, np.arange(61) % 3 == 0)
+    assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
+
+
 def test_the_first_row_may_have_missing_values():
     frame, y = make_table(
         ["texts", "many texts", "others", "nullable", "mixed", "dates"]
