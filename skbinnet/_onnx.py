@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from skl2onnx.common.data_types import StringTensorType
 
 from ._encoding import IDENTITY, MAX_Z, SparseEncoder
-from ._table import CLASSES, in_utc, is_missing
+from ._table import CLASSES, DTYPES, in_utc, is_missing
 
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
 DAY = np.float64(86_400)  # in seconds
@@ -153,42 +153,57 @@ def encode(graph, x, of_x, categories):
     """The codes of a column's values."""
     x = graph("Reshape", x, [-1])
     if isinstance(of_x, StringTensorType):
-        codes, other = text_codes(categories), categories.n_codes - 1
-        return graph.find(x, list(codes), list(codes.values()), other)
+        return text_codes(graph, x, categories)
     return number_codes(graph, graph.cast(x, np.float64), categories)
 
 
-def text_codes(categories):
-    """The code of each text; raises ValueError if one has several meanings."""
-    missing = categories.codes.get(None, categories.n_codes - 1)
-    codes = {MISSING[0]: missing}
-    for key, code in categories.codes.items():
-        text = as_text(key)
-        if codes.setdefault(text, code) != code:
+def codes_of(as_input, categories):
+    """The code of each category, as as_input converts it.
+
+    Raises ValueError if two categories, or one and a missing value, become the same.
+    """
+    codes = {as_input(None): categories.codes.get(None, categories.n_codes - 1)}
+    for category, code in categories.codes.items():
+        value = as_input(category)
+        if codes.setdefault(value, code) != code:
             raise ValueError(
-                f"Column {categories.name!r} holds the text {text!r} and a value that "
-                "ONNX, which has texts only, cannot tell from it: replace one of them."
+                f"Column {categories.name!r} holds {category!r}, which becomes "
+                f"{value!r} in ONNX, as another value or a missing one does: replace "
+                "one of them."
             )
-    return dict.fromkeys(MISSING, missing) | codes
+    return codes
+
+
+def text_codes(graph, x, categories):
+    """The codes of texts."""
+    codes = codes_of(as_text, categories)
+    codes = dict.fromkeys(MISSING, codes[MISSING[0]]) | codes
+    return graph.find(x, list(codes), list(codes.values()), categories.n_codes - 1)
 
 
 def number_codes(graph, x, categories):
-    """The codes of numbers, or of dates in seconds."""
+    """The codes of numbers, or of dates or durations in seconds."""
     other = categories.n_codes - 1
-    known = {as_number(key): code for key, code in categories.codes.items()}
-    keys = sorted(key for key in known if not np.isnan(key)) or [0.0]
-    codes = np.array([known.get(key, other) for key in keys])
-    key, code = last_entries(graph, x, np.array(keys), codes)
+    codes = codes_of(as_number, categories)
+    missing = codes.pop(np.nan)
+    keys = np.array(sorted(codes) or [0.0])
+    values = np.array([codes.get(key, other) for key in keys])
+    key, code = last_entries(graph, x, keys, values)
     code = graph("Where", graph("Equal", key, x), code, other)
-    missing = categories.codes.get(None, other)
     return graph("Where", graph("IsNaN", x), missing, code)
 
 
+def kind_of(value):
+    """The kind of a single value."""
+    kinds = (kind for kind, classes in CLASSES.items() if isinstance(value, classes))
+    return next(kinds, "category")
+
+
 def as_text(value):
-    """A category as a text; numbers that are equal give the same."""
+    """A value as a text; numbers that are equal give the same."""
     if is_missing(value):
         return MISSING[0]
-    return str(float(value)) if isinstance(value, CLASSES["number"]) else str(value)
+    return str(float(value) if kind_of(value) == "number" else value)
 
 
 def holds_texts(categories):
@@ -196,14 +211,14 @@ def holds_texts(categories):
     return any(np.isnan(as_number(key)) for key in categories if key is not None)
 
 
-def as_number(key):
-    """A category as a number, a date or duration in seconds; a text is NaN."""
-    if isinstance(key, CLASSES["number"]):
-        return float(key)
-    for kind, dtype in (("date", "M8[us]"), ("duration", "m8[us]")):
-        if isinstance(key, CLASSES[kind]):
-            return float(in_seconds(np.asarray(in_utc(key), dtype)))
-    return np.nan
+def as_number(value):
+    """A number, or a date or duration in seconds, as a float; others are NaN."""
+    kind = kind_of(value)
+    if is_missing(value) or kind == "category":
+        return np.nan
+    if kind != "number":
+        value = in_seconds(np.asarray(in_utc(value), DTYPES[kind]))
+    return float(value)
 
 
 def in_seconds(times):
@@ -227,7 +242,8 @@ def last_entries(graph, x, keys, *tables):
         next_place = graph("Add", place, step)
         is_below = graph("LessOrEqual", graph("Gather", padded, next_place), x)
         place = graph("Where", is_below, next_place, place)
-    tables = (np.pad(table, padding).ravel() for table in (keys, *tables))
+    # Infinity is not less than the padding: it finds the last entry there too.
+    tables = (np.pad(table, padding, "edge").ravel() for table in (keys, *tables))
     return [graph("Gather", table, place) for table in tables]
 
 

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zlib import crc32
 
@@ -21,6 +21,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from skl2onnx import to_onnx  # noqa: E402
 
+from skbinnet._onnx import as_number  # noqa: E402
 from skbinnet.onnx import to_inputs  # noqa: E402
 
 pytestmark = pytest.mark.unconverged
@@ -129,6 +130,7 @@ def with_missing(column):
     return column.mask(np.arange(N_ROWS) % 9 == 4)
 
 
+NOON = pd.Timestamp(2020, 1, 1, 12, tz="Asia/Kolkata")
 COLUMNS = {
     "numbers": lambda rng: rng.normal(size=N_ROWS),
     "missing": lambda rng: with_missing(pd.Series(rng.normal(size=N_ROWS))),
@@ -154,8 +156,12 @@ COLUMNS = {
     "date objects": lambda rng: draw(rng, [date(1950, 1, 1), date(2020, 2, 29)]),
     "holidays": lambda rng: days(rng, "2024-01-01", "2024-01-09").dt.floor("D"),
     "durations": lambda rng: with_missing(days(rng, "1970", "1971") - pd.Timestamp(0)),
+    "hours": lambda rng: pd.Series(pd.to_timedelta(rng.integers(9, size=N_ROWS), "h")),
+    "infinities": lambda rng: draw(rng, [-np.inf, 1.0, np.inf]).astype("category"),
+    "weeks": lambda rng: draw(rng, [timedelta(7), timedelta(21)]).astype("category"),
+    "noons": lambda rng: draw(rng, [NOON, NOON + timedelta(1)]).astype("category"),
 }  # fmt: skip
-CHOSEN = {"shops", "codes", "holidays"}
+CHOSEN = {"shops", "codes", "holidays", "hours"}
 
 
 def make_table(names):
@@ -192,6 +198,13 @@ def test_microseconds_are_exact():
     times[1:21] = np.datetime64("NaT", "us")
     frame = pd.DataFrame({"time": times, "age": times - np.datetime64("2020-01-01")})
     model = fit_table(frame, np.arange(61) % 3 == 0)
+    assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
+
+
+def test_a_view_may_have_no_networks():
+    frame, y = make_table(["texts"])
+    model = fit_table(frame, y)
+    model.estimators_[1], model.view_weights_[1] = [], 0  # as after an interrupt
     assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
 
 
@@ -247,13 +260,23 @@ def test_float64_networks_stay_so():
     assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
 
 
-def test_texts_that_onnx_cannot_tell_apart_are_refused():
+@pytest.mark.parametrize(
+    "twins",
+    [
+        ("nan", None), ("1.0", 1), ("True", "nan"),  # texts
+        (Decimal("0.1"), 0.1), (2**53, 2**53 + 1),  # numbers
+        (date(1970, 1, 2), 86_400), (timedelta(seconds=7), 7),  # seconds
+        (date(2020, 1, 1), datetime(2020, 1, 1)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_that_are_the_same_in_onnx_are_refused(twins):
     frame, y = make_table(["numbers"])
-    for value, other in (("nan", None), ("1.0", 1), ("True", "nan")):
-        twins = frame.assign(shop=[value, other, "z"] * 100)
-        model = fit_table(twins, y)
-        with pytest.raises(ValueError, match="Column 'shop' holds the text"):
-            start(model, twins)
+    other = 3 if as_number(twins[1]) == as_number(twins[1]) else "z"
+    frame["shop"] = pd.Series([*twins, other] * 100, dtype=object)
+    model = fit_table(frame, y, categorical_features=["shop"])
+    with pytest.raises(ValueError, match=r"Column 'shop' holds .* in ONNX, as"):
+        start(model, frame)
 
 
 def test_times_must_be_numbers():
