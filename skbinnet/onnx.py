@@ -9,6 +9,7 @@ import re
 import numpy as np
 from skl2onnx import update_registered_converter
 from skl2onnx.algebra import type_helper
+from skl2onnx.common._topology import Topology
 from skl2onnx.common.data_types import (
     DoubleTensorType,
     FloatTensorType,
@@ -19,8 +20,17 @@ from skl2onnx.common.utils_classifier import get_label_classes
 
 from ._classifier import BinaryMLPClassifier
 from ._encoding import PiecewiseLinearEncoder, Ramps
-from ._onnx import Graph, as_text, holds_texts, in_seconds, joined, ramps, views
-from ._table import columns_of, read_column
+from ._onnx import (
+    Graph,
+    as_number,
+    as_text,
+    holds_texts,
+    in_seconds,
+    joined,
+    ramps,
+    views,
+)
+from ._table import check_count, columns_of, is_missing, read_column, read_rows
 from ._tabular import TabularMLPClassifier
 
 __all__ = ["to_inputs"]
@@ -54,12 +64,10 @@ def to_inputs(session, X):
         If the columns are not those of the session, or cannot be read.
     """
     inputs = session.get_inputs()
-    if not hasattr(X, "columns"):
-        return {inputs[0].name: as_tensor("X", np.asarray(X), inputs[0].type)}
-    columns, expected = columns_of(X), [one.name for one in inputs]
-    names = [onnx_name(name) for name, _ in columns]
-    if len(names) != len(expected) or not all(map(str.startswith, expected, names)):
-        raise ValueError(f"The model expects the columns {expected}, got {names}.")
+    if len(inputs) == 1 and not hasattr(X, "columns"):
+        return {inputs[0].name: as_tensor("X", read_rows(X), inputs[0].type)}
+    columns = columns_of(X)
+    check_names(session, [name for name, _ in columns])
     tensors = {}
     for (name, column), one in zip(columns, inputs, strict=True):
         values = read_column(name, column, is_category=one.type == TEXTS)
@@ -67,9 +75,29 @@ def to_inputs(session, X):
     return tensors
 
 
-def onnx_name(name):
-    """The name that skl2onnx gives to the input of a column, unless it is taken."""
-    return re.sub(r"^(?=\d)", "_", re.sub(r"[^\w+]", "_", str(name)))
+def nonempty_name(name):
+    """The name of a column as the text, not empty, that skl2onnx asks for."""
+    return str(name) or "_"
+
+
+def onnx_names(names):
+    """The names that skl2onnx gives to the inputs of columns, none of them twice."""
+    taken = set()
+    return [
+        Topology._generate_unique_name(nonempty_name(name), taken) for name in names
+    ]
+
+
+def check_names(session, names):
+    """Raise ValueError if the inputs of a session are not those of columns.
+
+    skl2onnx adds a number to the name of an input that is the name of an output too.
+    """
+    expected = [one.name for one in session.get_inputs()]
+    names, outputs = onnx_names(names), {one.name for one in session.get_outputs()}
+    patterns = [re.escape(name) + r"\d+" * (name in outputs) for name in names]
+    if len(names) != len(expected) or not all(map(re.fullmatch, patterns, expected)):
+        raise ValueError(f"The model expects the columns {expected}, got {names}.")
 
 
 def as_tensor(name, values, of_input):
@@ -78,13 +106,28 @@ def as_tensor(name, values, of_input):
         texts = list(map(as_text, values.flat))
         return np.array(texts, dtype=object).reshape(values.shape)
     dtype = re.fullmatch(r"tensor\((.*)\)", of_input)[1]
-    if values.dtype.kind in "mM":
-        values = in_seconds(values)
+    values = read_numbers(name, values)
     with np.errstate(invalid="ignore"):  # it is seen by the comparison
         tensor = values.astype(DTYPES.get(dtype, dtype))
     if tensor.dtype.kind in "biu" and (tensor != values).any():
-        raise ValueError(f"{name!r} must hold values of dtype {dtype}, got {values}.")
+        wrong = values[tensor != values][0]
+        raise ValueError(f"{name!r} must hold values of dtype {dtype}, got {wrong!r}.")
     return tensor
+
+
+def read_numbers(name, values):
+    """Values as numbers, times in seconds; raises ValueError for texts."""
+    if values.dtype.kind in "mM":
+        return in_seconds(values)
+    if values.dtype.kind != "O":
+        return values
+    numbers = np.array(list(map(as_number, values.flat)))
+    for value in values.flat[np.isnan(numbers)]:
+        if not is_missing(value):
+            raise ValueError(
+                f"{name!r} must hold numbers, dates or durations, got {value!r}."
+            )
+    return numbers.reshape(values.shape)
 
 
 # ---- networks

@@ -160,8 +160,9 @@ COLUMNS = {
     "infinities": lambda rng: draw(rng, [-np.inf, 1.0, np.inf]).astype("category"),
     "weeks": lambda rng: draw(rng, [timedelta(7), timedelta(21)]).astype("category"),
     "noons": lambda rng: draw(rng, [NOON, NOON + timedelta(1)]).astype("category"),
+    "dates or years": lambda rng: draw(rng, [date(1950, 1, 1), 1950, 2020.5]),
 }  # fmt: skip
-CHOSEN = {"shops", "codes", "holidays", "hours"}
+CHOSEN = {"shops", "codes", "holidays", "hours", "dates or years"}
 
 
 def make_table(names):
@@ -206,6 +207,13 @@ def test_a_view_may_have_no_networks():
     model = fit_table(frame, y)
     model.estimators_[1], model.view_weights_[1] = [], 0  # as after an interrupt
     assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
+
+
+def test_rows_may_be_lists():
+    rows = [["a", 1], ["b", 2]] * 50  # NumPy would make texts of the numbers
+    model = fit_table(rows, ["no", "yes"] * 50, categorical_features=[1])
+    session = start(model, np.array(rows, dtype=object))
+    assert_same_predictions(model, session, rows, atol=1e-6)
 
 
 def test_the_first_row_may_have_missing_values():
@@ -292,6 +300,11 @@ def test_inputs_are_checked(X, y):
     for wrong in (frame[["texts", "numbers", "x"]], frame[["x", "numbers"]]):
         with pytest.raises(ValueError, match="The model expects the columns"):
             to_inputs(session, wrong)
+    with pytest.raises(ValueError, match="The model expects the columns"):
+        to_inputs(session, frame.to_numpy())
+    for other in ("new", [1]):
+        with pytest.raises(ValueError, match="'x' must hold numbers, dates or durat"):
+            to_inputs(session, frame.assign(x=pd.Series([other, 1.5] * 150)))
     with pytest.raises(ValueError, match="Column 'x' cannot be read"):
         to_inputs(session, frame.assign(x=1j))
     whole = pd.DataFrame({"a": [1, 2] * 20})
