@@ -5,6 +5,7 @@ them, alone or in a pipeline.
 """
 
 import re
+import warnings
 
 import numpy as np
 from skl2onnx import update_registered_converter
@@ -265,10 +266,15 @@ def type_of_column(name, column):
 
 
 def guess_types(X, initial_types=None):
-    """What skl2onnx guesses, and for data frames with any column that we read."""
-    if initial_types is None and hasattr(X, "columns"):
-        return [(name, type_of_column(name, x)) for name, x in columns_of(X)]
-    return guess_initial_types(X, initial_types)
+    """What skl2onnx guesses, or what we read from a data frame that it cannot read."""
+    if initial_types is not None or not hasattr(X, "columns"):
+        return guess_initial_types(X, initial_types)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # pandas, of what skl2onnx does
+            types = guess_initial_types(X)
+    except (NotImplementedError, TypeError):  # such as dates, or a frame of polars
+        types = [(name, type_of_column(name, x)) for name, x in columns_of(X)]
+    return [(nonempty_name(name), of_input) for name, of_input in types]
 
 
 def parse_table_classifier(scope, model, inputs, custom_parsers=None):

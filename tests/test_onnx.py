@@ -1,3 +1,4 @@
+import warnings
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zlib import crc32
@@ -20,9 +21,10 @@ pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from skl2onnx import to_onnx  # noqa: E402
+from skl2onnx.algebra import type_helper  # noqa: E402
 
 from skbinnet._onnx import as_number  # noqa: E402
-from skbinnet.onnx import to_inputs  # noqa: E402
+from skbinnet.onnx import guess_initial_types, to_inputs  # noqa: E402
 
 pytestmark = pytest.mark.unconverged
 N_ROWS = 300
@@ -209,6 +211,18 @@ def test_a_view_may_have_no_networks():
     assert_same_predictions(model, start(model, frame), frame, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "names", [[0, 1, 2], [7, "a", ""], ["a b", "a-b", "a_b"], ["label", "label1", "p"]]
+)
+def test_columns_may_have_any_names(X, y, names):
+    frame = pd.DataFrame(X[:, :3]).set_axis(names, axis=1)
+    model = fit_table(frame, y)
+    session = start(model, frame)
+    assert_same_predictions(model, session, frame, atol=1e-6)
+    with pytest.raises(ValueError, match="The model expects the columns"):
+        to_inputs(session, frame.set_axis([*names[:2], "p_old"], axis=1))
+
+
 def test_rows_may_be_lists():
     rows = [["a", 1], ["b", 2]] * 50  # NumPy would make texts of the numbers
     model = fit_table(rows, ["no", "yes"] * 50, categorical_features=[1])
@@ -314,15 +328,18 @@ def test_inputs_are_checked(X, y):
             to_inputs(session, whole.assign(a=value))
 
 
-def test_frames_of_other_models_are_declared_as_ever():
-    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, 1]})
-    encoder = make_column_transformer(
-        (StandardScaler(), ["a"]), (OneHotEncoder(), ["b"])
-    )
-    inputs = start(encoder.fit(frame), frame).get_inputs()
-    assert [one.type for one in inputs] == [
-        f"tensor({kind})" for kind in ("int64", "string", "double")
-    ]
+@pytest.mark.parametrize("name", COLUMNS)
+def test_frames_that_skl2onnx_can_read_are_declared_as_ever(name):
+    frame, _ = make_table([name])
+    frame = frame[[name]]
+    (declared,) = type_helper.guess_initial_types(frame)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            (expected,) = guess_initial_types(frame)
+    except NotImplementedError:
+        assert declared[0] == name  # which we can read
+    else:
+        assert str(declared) == str(expected)
 
 
 @pytest.mark.parametrize("zipmap", [True, False])
