@@ -96,7 +96,7 @@ def read(graph, inputs, reader):
         elif isinstance(of_x, StringTensorType):
             raise ValueError(
                 f"Column {name!r} held {kind}s in fit, but texts are declared for it. "
-                f"Pass rows the first of which has a {kind} there."
+                "Fit the model on a data frame: it has an input for each column."
             )
         else:
             numbers += as_numbers(graph, graph.cast(x, np.float64), kind)

@@ -18,6 +18,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 from skl2onnx.common.utils_classifier import get_label_classes
+from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import BinaryMLPClassifier
 from ._encoding import PiecewiseLinearEncoder, Ramps
@@ -282,6 +283,7 @@ def parse_table_classifier(scope, model, inputs, custom_parsers=None):
 
     The first row does not tell where it has missing values, and integers have none.
     """
+    outputs = parse_classifier(scope, model, inputs)
     kinds, categories = model.column_kinds_, model.categories_
     if len(inputs) == len(kinds) and all(x.is_root for x in inputs):
         for x, name in zip(inputs, kinds, strict=True):
@@ -289,7 +291,24 @@ def parse_table_classifier(scope, model, inputs, custom_parsers=None):
                 x.set_type(StringTensorType([None, 1]))
             elif not isinstance(x.type, FloatTensorType):
                 x.set_type(DoubleTensorType([None, 1]))
-    return parse_classifier(scope, model, inputs)
+    return outputs
+
+
+def check_inputs(model, inputs):
+    """Raise ValueError if a model was fitted on other columns than those declared."""
+    check_is_fitted(model)
+    if not all(x.is_root for x in inputs):  # a step before the model makes them
+        return
+    shapes = [x.type.shape for x in inputs]
+    if all(len(shape) == 2 and shape[1] for shape in shapes):
+        columns = range(sum(n_columns for _, n_columns in shapes))
+        check_count(columns, range(model.n_features_in_), type(model).__name__)
+    names = getattr(model, "feature_names_in_", None)
+    if names is None or len(inputs) == 1:  # which may be an array of any name
+        return
+    expected, declared = onnx_names(names), onnx_names(x.raw_name for x in inputs)
+    if declared != expected:
+        raise ValueError(f"The model expects the columns {expected}, got {declared}.")
 
 
 def parse_classifier(scope, model, inputs, custom_parsers=None):
@@ -297,6 +316,7 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
 
     A dict for each row, as other models have by default, could hold float32 only.
     """
+    check_inputs(model, inputs)
     operator = scope.declare_local_operator(f"Skbinnet{type(model).__name__}", model)
     operator.inputs = inputs
     for name in ("label", "probabilities"):

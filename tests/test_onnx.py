@@ -22,6 +22,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from skl2onnx import to_onnx  # noqa: E402
 from skl2onnx.algebra import type_helper  # noqa: E402
+from skl2onnx.common.data_types import DoubleTensorType  # noqa: E402
 
 from skbinnet._onnx import as_number  # noqa: E402
 from skbinnet.onnx import guess_initial_types, to_inputs  # noqa: E402
@@ -228,6 +229,27 @@ def test_rows_may_be_lists():
     model = fit_table(rows, ["no", "yes"] * 50, categorical_features=[1])
     session = start(model, np.array(rows, dtype=object))
     assert_same_predictions(model, session, rows, atol=1e-6)
+
+
+@pytest.mark.parametrize("fit", [BinaryMLPClassifier().fit, fit_table])
+def test_columns_are_those_of_fit(X, y, fit):
+    frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c"])
+    model = fit(frame, y)
+    for wrong in (frame[["b", "a", "c"]], frame.rename(columns={"a": "d"})):
+        with pytest.raises(ValueError, match="The model expects the columns"):
+            start(model, wrong)
+    for wrong in (frame[["a", "b"]], X[:, :2], X[:, :4]):
+        with pytest.raises(ValueError, match=r"features, but .* is expecting 3"):
+            start(model, wrong)
+    assert_same_predictions(model, start(model, X[:, :3]), frame, 1e-6, X[:, :3])
+
+
+@pytest.mark.parametrize("shape", [[], [None, None]], ids=str)
+def test_the_number_of_columns_need_not_be_declared(X, y, shape):
+    model = fit_table(X, y)
+    types = [("X", DoubleTensorType(shape))]
+    saved = to_onnx(model, initial_types=types).SerializeToString()
+    assert_same_predictions(model, onnxruntime.InferenceSession(saved), X, atol=1e-6)
 
 
 def test_the_first_row_may_have_missing_values():
