@@ -184,16 +184,11 @@ def known_labels(labels):
     return labels.astype(np.int64 if labels.dtype.kind in "biuf" else str)
 
 
-def set_classifier_types(operator, dtype):
-    """Set the types of the labels and the probabilities."""
+def set_classifier_types(operator):
+    """Set the types of the labels and the probabilities: those have the rows' dtype."""
     labels = get_label_classes(operator.scope_inst, operator.raw_operator)
     operator.outputs[0].type = tensor_type(known_labels(labels).dtype)([None])
-    operator.outputs[1].type = tensor_type(dtype)([None, 2])
-
-
-def set_network_types(operator):
-    """The probabilities of a network have the dtype of its rows."""
-    set_classifier_types(operator, dtype_of(operator.inputs))
+    operator.outputs[1].type = tensor_type(dtype_of(operator.inputs))([None, 2])
 
 
 def convert_network(scope, operator, container):
@@ -224,11 +219,6 @@ def convert_ramps(scope, operator, container):
     graph.set_outputs(operator, ramps(graph, rows, make_ramps))
 
 
-def set_mixture_types(operator):
-    """The probabilities of a mixture are float64."""
-    set_classifier_types(operator, np.dtype(np.float64))
-
-
 def convert_mixture(scope, operator, container):
     """A TabularMLPClassifier."""
     graph, model = Graph(scope, container), operator.raw_operator
@@ -248,6 +238,7 @@ def convert_mixture(scope, operator, container):
     if wants_logits(scope, model):
         log_p = graph("Log", graph("Max", p, np.finfo(np.float64).tiny))
         p = graph("Sub", log_p, graph.columns(log_p, [1, 0]))
+    p = graph.cast(p, dtype_of(operator.inputs))
     graph.set_outputs(operator, choose_labels(graph, model, is_positive), p)
 
 
@@ -327,14 +318,14 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
 
 guess_initial_types = type_helper.guess_initial_types
 type_helper.guess_initial_types = guess_types
-for estimator, parse, set_types, convert in (
-    (BinaryMLPClassifier, parse_classifier, set_network_types, convert_network),
-    (TabularMLPClassifier, parse_table_classifier, set_mixture_types, convert_mixture),
+for estimator, parse, convert in (
+    (BinaryMLPClassifier, parse_classifier, convert_network),
+    (TabularMLPClassifier, parse_table_classifier, convert_mixture),
 ):
     update_registered_converter(
         estimator,
         f"Skbinnet{estimator.__name__}",
-        set_types,
+        set_classifier_types,
         convert,
         parser=parse,
         options={name: [True, False] for name in ("zipmap", "nocl", "raw_scores")},

@@ -282,6 +282,16 @@ def test_an_array_predicts_the_same(X, y, dtype):
         assert_same_predictions(model, start(model, X), X, atol=1e-6)
 
 
+def test_an_array_in_float32_may_be_calibrated(X, y):
+    X = X.astype(np.float32)
+    table = TabularMLPClassifier(n_estimators=3, max_iter=3, random_state=0)
+    model = CalibratedClassifierCV(table, cv=2).fit(X, y)
+    session = start(model, X, options={"zipmap": False})
+    p = session.run(None, {"X": X})[1]
+    assert p.dtype == np.float32
+    assert_allclose(p, model.predict_proba(X), rtol=0, atol=1e-5)
+
+
 def test_an_array_of_objects_predicts_the_same():
     rows = np.array([["a", 1.0, True], ["b", None, False]] * 50, dtype=object)
     rows[::3, 1] = 2.5
