@@ -268,6 +268,7 @@ def check_weight(weight, n_samples, name):
     return weight
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def class_weights(class_weight, classes, y, sample_weight):
     """The weights of the two classes; "balanced" makes their totals equal."""
     if class_weight is None:
@@ -292,6 +293,7 @@ def class_weights(class_weight, classes, y, sample_weight):
     return check_weight(weights, 2, "class_weight")
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def multiply_weights(sample_weight, class_weight, positive, name="sample_weight"):
     """sample_weight times class_weight for each row, as float64."""
     weight = check_weight(sample_weight, len(positive), name)

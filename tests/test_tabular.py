@@ -324,6 +324,13 @@ def test_only_the_ratios_of_weights_count(sums):
         assert model.validation_score_ == expected.validation_score_
 
 
+def test_weights_that_overflow_are_refused_in_silence(sums):
+    X, y = sums
+    for most, class_weight in ((1, "balanced"), (10, {1: 1e308})):
+        with pytest.raises(ValueError, match="class_weight must be finite"):
+            small(class_weight=class_weight).fit(X, y, np.where(y, most, 5e-324))
+
+
 def test_a_category_that_only_rows_without_weight_have_is_predicted():
     users = pd.DataFrame({"user": np.arange(300) % 60}, dtype=str)
     weight = (users["user"] != "7").to_numpy().astype(float)
