@@ -13,6 +13,8 @@ from sklearn.utils import check_array
 from ._encoding import SparseEncoder, TableEncoder
 
 DAY = np.timedelta64(1, "D")
+INTEGER = re.compile(r"(dictionary<values=)?u?int\d", re.IGNORECASE)  # a dtype
+LARGEST_EXACT = 2**53  # beyond it, not every integer is a float
 FIRST_DAY = np.datetime64("1970-01-01")
 
 KINDS = {"f": "number", "M": "date", "m": "duration", "O": "category"}  # of a dtype
@@ -88,9 +90,7 @@ def read_rows(X):
             "dense."
         )
     try:
-        rows = np.asarray(X)
-        if rows.dtype.kind in "US":  # NumPy makes texts of numbers beside texts
-            rows = np.asarray(X, dtype=object)
+        rows = as_array(X)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"Expected a data frame, or rows of the same length: {error}"
@@ -102,6 +102,26 @@ def read_rows(X):
         )
     if rows.dtype.kind == "c":
         raise ValueError("Complex data not supported.")
+    return rows
+
+
+def as_array(X):
+    """An array; of objects if it holds texts, or if NumPy would change items of lists.
+
+    Beside texts it makes texts of numbers, beside floats it rounds large integers, and
+    beside durations it makes durations of integers.
+    """
+    try:
+        rows = np.asarray(X)
+    except (ValueError, TypeError):  # it knows no type for dates beside numbers
+        rows = np.asarray(X, dtype=object)
+        if rows.ndim < 2:
+            raise
+        return rows
+    kind, is_list = rows.dtype.kind, not hasattr(X, "dtype")
+    is_rounded = kind == "f" and is_list and (np.abs(rows) >= LARGEST_EXACT).any()
+    if kind in "US" or is_rounded or (kind in "mMc" and is_list):
+        return np.asarray(X, dtype=object)
     return rows
 
 
@@ -117,10 +137,27 @@ def read_column(name, column, is_category):
     Raises ValueError, with the name, for what NumPy or another library cannot convert.
     """
     try:
-        values = read_values(column)
-        return values if is_category else read_objects(values)
+        if not is_category:
+            return read_objects(read_values(column))
+        return read_integers(column) if holds_integers(column) else read_values(column)
     except Exception as error:
         raise ValueError(f"Column {name!r} cannot be read: {error}") from error
+
+
+def holds_integers(column):
+    """Whether the dtype of a column, or of its categories, is that of integers."""
+    dtype = getattr(column, "dtype", getattr(column, "type", ""))
+    dtype = getattr(getattr(dtype, "categories", None), "dtype", dtype)
+    return bool(INTEGER.match(str(dtype)))
+
+
+def read_integers(column):
+    """Integers that are categories, as objects: as floats, some would be equal."""
+    names = "to_list", "to_pylist", "tolist"  # of pandas and polars, pyarrow, NumPy
+    to_list = next(getattr(column, name) for name in names if hasattr(column, name))
+    values = np.empty(len(column), dtype=object)
+    values[:] = to_list()
+    return values
 
 
 def read_values(column):
@@ -136,6 +173,8 @@ def read_values(column):
             return column.to_numpy(dtype=DTYPES["date"])
         if kind is not None and kind in "biuf":  # pandas, whose integers may be missing
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if str(dtype) in ("Int128", "UInt128"):  # polars; NumPy has no such type
+            column = column.cast(float)
         column = column.to_numpy()
     values = np.asarray(column)
     kind = "f" if values.dtype.kind in "biu" else values.dtype.kind
@@ -155,6 +194,8 @@ def read_objects(values):
     types = set(map(type, present))
     if not types:
         return read
+    if any(issubclass(one, complex | np.complexfloating) for one in types):
+        raise ValueError("Complex data not supported.")
     for kind, classes in CLASSES.items():
         if all(issubclass(one, classes) for one in types):
             read = read.astype(DTYPES[kind])
@@ -246,7 +287,7 @@ class Categories:
         keys = [None if is_missing(value) else value for value in values]
         try:
             hash(tuple(keys))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:  # of NumPy
             raise ValueError(
                 f"Column {self.name!r} must hold numbers, texts, dates or other single "
                 f"values: {error}."

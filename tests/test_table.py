@@ -61,6 +61,13 @@ CATEGORIES = {
 }
 
 
+class Unhashable:
+    """Like NumPy's durations without a unit."""
+
+    def __hash__(self):
+        raise ValueError("unhashable by decree")
+
+
 def frame(values):
     """A table of one column, x; objects stay objects."""
     if isinstance(values, list):
@@ -225,10 +232,13 @@ def test_columns_of_arrow_and_polars(library, values, dtype, kind, expected):
     (np.array([1, 2], dtype="g") * np.finfo("f8").max, "contains infinity"),
     ([10**400, 1], "int too large"),
     (np.array([1j, 2]), "Complex data not supported"),
+    ([1j, 2], "Complex data not supported"),
+    (["a", np.complex64(2)], "Complex data not supported"),
     ([["a"], ["b"]], "must hold numbers, texts, .*: unhashable type: 'list'"),
     ([{}, {}], "must hold .*: unhashable type: 'dict'"),
     ([np.zeros(2), np.zeros(2)], "must hold .*: unhashable type: 'numpy.ndarray'"),
     ([("a", []), 1], "must hold .*: unhashable type: 'list'"),
+    (["a", Unhashable()], "must hold .*: unhashable by decree"),
     ([datetime(1, 1, 1, tzinfo=TOKYO)] * 2, "cannot be read: date value out of range"),
 ])  # fmt: skip
 @pytest.mark.parametrize("before", [[1.0, 2.0], ["a", "b"]])
@@ -282,6 +292,62 @@ def test_arrays_and_lists_are_tables_too(X):
     assert_array_equal(table.numbers, [[1], [np.nan], [3.5]])
 
 
+@pytest.mark.parametrize(("row", "kinds", "numbers"), [
+    ([np.timedelta64(36, "h"), 5], ["duration", "number"], [1.5, 5]),
+    ([np.timedelta64(36, "h"), 0.5], ["duration", "number"], [1.5, 0.5]),
+    ([np.datetime64("1970-01-02"), 5], ["date", "number"], [1, 0, 4, 0, 5]),
+    ([np.datetime64("1970-01-02"), np.timedelta64(2, "D")], ["date", "duration"],
+     [1, 0, 4, 0, 2]),
+])  # fmt: skip
+def test_items_of_lists_have_a_kind_each(row, kinds, numbers):
+    found, table, _ = read([row, row], [row])
+    assert found == kinds
+    assert_array_equal(table.numbers, [numbers] * 2)
+
+
+LARGE = [2**53, 2**53 + 1, 2**53]  # as floats they are equal
+
+
+@pytest.mark.parametrize("values", [
+    pd.Series(LARGE), pd.Series([*LARGE, None], dtype="Int64"), pd.Categorical(LARGE),
+    pd.Categorical([*LARGE, None]), pd.Series(LARGE, dtype=object), np.uint64(LARGE),
+])  # fmt: skip
+def test_large_integers_may_be_categories(values):
+    _, table, later = read(frame(values), frame(LARGE[1:]), categorical_features=[0])
+    assert_array_equal(table.codes[:3], [[0], [1], [0]])
+    assert_array_equal(later.codes, [[1], [0]])
+
+
+def test_large_integers_beside_floats_are_not_rounded():
+    rows = [[number, 0.5] for number in LARGE]
+    for X in (rows, np.array(LARGE)[:, None]):
+        _, table, later = read(X, X[1:], categorical_features=[0])
+        assert_array_equal(table.codes, [[0], [1], [0]])
+        assert_array_equal(later.codes, [[1], [0]])
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_large_integers_of_arrow_and_polars_may_be_categories(dictionary):
+    pa = pytest.importorskip("pyarrow")
+    array = pa.array([*LARGE, None])
+    table = pa.table({"x": array.dictionary_encode() if dictionary else array})
+    tables = [table]
+    if not dictionary:
+        tables.append(pytest.importorskip("polars").from_arrow(table))
+    for table in tables:
+        _, found = read(table, categorical_features=[0])
+        assert_array_equal(found.codes, [[0], [1], [0], [2]])
+
+
+def test_integers_of_128_bits_are_numbers():
+    pl = pytest.importorskip("polars")
+    values = pl.Series("x", [10**20, None, 1])
+    assert str(values.dtype) == "Int128"
+    kinds, table = read(values.to_frame())
+    assert kinds == ["number"]
+    assert_array_equal(table.numbers, [[1e20], [np.nan], [1]])
+
+
 @pytest.mark.parametrize("dtype", ["U1", "S1", "T"])
 def test_an_array_of_texts_holds_categories(dtype):
     if dtype == "T":
@@ -299,6 +365,7 @@ def test_an_array_of_texts_holds_categories(dtype):
     ({"x": [1, 2]}, "Expected 2D array or a data frame, got 0D"),
     ([[1, 2], [3]], "Expected a data frame, or rows of the same length"),
     (np.zeros((2, 2)) * 1j, "Complex data not supported"),
+    ([[1j, 2]] * 2, "Column 0 cannot be read: Complex data not supported"),
     (np.zeros((0, 2)), r"0 sample\(s\) \(shape=\(0, 2\)\)"),
     (pd.DataFrame(index=[1, 2]), r"0 feature\(s\) \(shape=\(2, 0\)\)"),
     (pd.DataFrame([[1, 2, 3]], columns=["b", "a", "a"]), r"\['a'\] occur several"),
