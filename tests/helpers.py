@@ -4,9 +4,12 @@ from itertools import count
 
 import numpy as np
 import pytest
+import reference
 from sklearn.exceptions import ConvergenceWarning
 
 from skbinnet import BinaryMLPClassifier, TabularMLPClassifier
+from skbinnet._core import shuffle
+from skbinnet._network import init_params, unflatten
 
 
 def small(**params):
@@ -24,6 +27,37 @@ def mlp(*args, **params):
 def weights(clf):
     """All weights and biases, in one vector."""
     return np.concatenate([part.ravel() for part in clf.coefs_ + clf.intercepts_])
+
+
+def draws_of(clf, n_rows):
+    """What a fit drew from its seed: the coefs and intercepts that it began with.
+
+    Then the orders of its epochs, and their masks.
+    """
+    random_state = np.random.RandomState(clf.random_state)
+    sizes = [part.shape[0] for part in clf.coefs_] + [1]
+    params = init_params(sizes, clf.init, random_state, np.float64)
+    orders, masks = [np.arange(n_rows) for _ in range(clf.max_iter)], []
+    for order in orders:
+        if clf.shuffle:
+            shuffle(order, random_state.random_sample(n_rows))
+        if clf.dropout:
+            seed = random_state.randint(2**64, dtype=np.uint64)
+            epoch = seed, clf.dropout, n_rows, sizes[1:-1]
+            masks.append(reference.draw_masks(*epoch))
+    return *unflatten(params, sizes), orders, masks
+
+
+def assert_sound(clf, X):
+    """All predictions for these rows are finite, and agree."""
+    z = clf.decision_function(X)
+    p = clf.predict_proba(X)
+    log_p = clf.predict_log_proba(X)
+    assert all(np.isfinite(values).all() for values in (z, p, log_p))
+    assert ((p >= 0) & (p <= 1)).all()
+    assert (np.abs(p.sum(axis=1) - 1) <= 4 * np.finfo(p.dtype).eps).all()
+    assert (log_p <= 0).all()
+    assert (clf.predict(X) == clf.classes_[(z > 0).astype(int)]).all()
 
 
 def fit_warns(message, clf, *args, **kwargs):

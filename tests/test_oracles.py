@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import reference
+from helpers import draws_of
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_iris, make_moons
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skbinnet import BinaryMLPClassifier
-from skbinnet._core import shuffle
-from skbinnet._network import init_params, unflatten
 
 CASES = {"backprop": ["loop", "matrix"], "max_iter": [1, 6]}
 NOTEBOOK = {"batch_size": 10, "learning_rate": "constant", "learning_rate_init": 0.01}
@@ -19,22 +18,9 @@ NOTEBOOK |= {"n_iter_no_change": 1000, "random_state": 0}
 
 
 def fit_and_replay(X, y, backprop, **settings):
-    """A fitted estimator; the coefs and intercepts that it began with.
-
-    Then the orders of its epochs, and their masks.
-    """
+    """A fitted estimator, and what draws_of says about it."""
     clf = BinaryMLPClassifier(backprop=backprop, **settings).fit(X, y)
-    random_state, n_samples = np.random.RandomState(0), X.shape[0]
-    sizes = [X.shape[1], *clf.hidden_layer_sizes, 1]
-    params = init_params(sizes, clf.init, random_state, np.float64)
-    orders, masks = [np.arange(n_samples) for _ in range(clf.max_iter)], []
-    for order in orders:
-        shuffle(order, random_state.random_sample(n_samples))
-        if clf.dropout:
-            seed = random_state.randint(2**64, dtype=np.uint64)
-            epoch = seed, clf.dropout, n_samples, sizes[1:-1]
-            masks.append(reference.draw_masks(*epoch))
-    return clf, *unflatten(params, sizes), orders, masks
+    return clf, *draws_of(clf, X.shape[0])
 
 
 def assert_same_weights(clf, coefs, intercepts):

@@ -6,6 +6,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+from helpers import assert_sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -227,17 +228,6 @@ def is_refused(call):
             return True
         raise
     return False
-
-
-def assert_sound(clf, X):
-    z = clf.decision_function(X)
-    p = clf.predict_proba(X)
-    log_p = clf.predict_log_proba(X)
-    assert all(np.isfinite(values).all() for values in (z, p, log_p))
-    assert ((p >= 0) & (p <= 1)).all()
-    assert (np.abs(p.sum(axis=1) - 1) <= 4 * np.finfo(p.dtype).eps).all()
-    assert (log_p <= 0).all()
-    assert (clf.predict(X) == clf.classes_[(z > 0).astype(int)]).all()
 
 
 @bounded_or_long
