@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds the compiled core with the sanitizers of GCC and runs its tests:
-#     sh tests/sanitize.sh [arguments of pytest]
+#     sh tests/sanitize.sh [arguments of pytest]    # by default all that run the core
 #     MOST=256 sh tests/sanitize.sh     # with the matrix products for AVX2; 128 for SSE2
-#     THREADS=1 sh tests/sanitize.sh tests/test_threads.py     # with ThreadSanitizer
+#     THREADS=1 sh tests/sanitize.sh    # the tests of threads with ThreadSanitizer
 # It works on a copy of the package in a temporary folder. libasan's quarantine is small,
 # because it would fill the memory.
 set -eu
@@ -16,8 +16,13 @@ rm -f skbinnet/_core.*.so
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 "$python" -m cython skbinnet/_core.pyx -o core.c
 if [ "${THREADS:-}" ]; then
-    flags=-fsanitize=thread libraries=libtsan.so
+    flags=-fsanitize=thread libraries=libtsan.so names=threads
 else
+    # All tests that run the core, but for those of files, of other packages' processes
+    # and of sizes that fill the memory twice with what a sanitizer keeps.
+    names="core network training solvers oracles loading threads classifier inputs
+        validation callbacks conversion tabular properties random_fits odd_tables
+        errors_midway"
     flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     libraries="libasan.so libubsan.so libstdc++.so"
 fi
@@ -26,8 +31,8 @@ gcc -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno $flags \
     -DPy_LIMITED_API=0x030B0000 "-DMOST=${MOST:-512}" -I"$include" -Iskbinnet core.c \
     -o skbinnet/_core.abi3.so -lm
 if [ $# = 0 ]; then
-    set -- tests/test_core.py tests/test_network.py tests/test_training.py \
-        tests/test_solvers.py tests/test_oracles.py tests/test_loading.py
+    # shellcheck disable=SC2086  # names is a list
+    set -- $(printf 'tests/test_%s.py ' $names)
 fi
 # libstdc++: libasan looks for __cxa_throw when it starts, long before scipy brings it.
 # --capture=sys leaves the report of a sanitizer on the screen.

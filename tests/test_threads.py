@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import mlp, weights
+from helpers import mlp, small, weights
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
-from skbinnet import _threads
+from skbinnet import _tabular, _threads
 from skbinnet._network import ACTIVATIONS
 from skbinnet._threads import count_threads
 
@@ -321,3 +321,49 @@ def test_workers_of_multiprocessing_may_fit_with_threads():
 def test_workers_of_joblib_do_not_take_more_threads_than_there_are_cores():
     counts = Parallel(cpu_count())(delayed(count_threads)(-1) for _ in range(4))
     assert counts == [1] * 4
+
+
+# ---- tables
+
+
+@pytest.fixture
+def table():
+    """300 rows of numbers, codes and missing values, and labels that depend on them."""
+    X, y = make_data(0, n_rows=300, n_features=6)
+    X[::7, 1] = np.nan
+    X[:, 2] = np.arange(300) % 50
+    return X, y
+
+
+@pytest.mark.parametrize("n_jobs", [2, 5, 8])
+def test_threads_fit_the_networks_of_a_table(table, n_jobs):
+    options = {"hidden_layer_sizes": (150, 140), "categorical_features": [2]}
+    one, several = (small(n_jobs=n, **options).fit(*table) for n in (1, n_jobs))
+    for nets in zip(one.estimators_, several.estimators_, strict=True):
+        found, expected = (
+            np.concatenate(list(map(weights, of_one))) for of_one in nets
+        )
+        assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_tables_are_fitted_by_threads_at_once(table, n_jobs):
+    X, y = table
+    parts = [slice(i, i + 100) for i in range(0, 200, 50)] * 2
+
+    def fit(rows):
+        return small(n_jobs=n_jobs).fit(X[rows], y[rows]).predict_proba(X)
+
+    expected = [fit(rows) for rows in parts]
+    assert_array_equal(in_threads(fit, parts), expected)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_threads_predict_from_one_estimator_of_tables(table, n_jobs, monkeypatch):
+    monkeypatch.setattr(_tabular, "BLOCK_ROWS", 64)
+    X, y = table
+    model = small(n_jobs=n_jobs, hidden_layer_sizes=(150, 140)).fit(X, y)
+    whole = model.predict_proba(X)
+    found = in_threads(lambda first: model.predict_proba(X[first:]), range(0, 300, 10))
+    for first, p in zip(range(0, 300, 10), found, strict=True):
+        assert_array_equal(p, whole[first:])
