@@ -277,6 +277,11 @@ def as_rows(X):
     return X.to_numpy(dtype=object)
 
 
+def as_array(X):
+    """Of the common dtype of the columns, if they have any."""
+    return X.to_numpy()
+
+
 def as_lists(X):
     return X.to_numpy(dtype=object).tolist()
 
@@ -330,6 +335,7 @@ FORMS = {
     "pandas": lambda X: X,
     "index": with_odd_index,
     "rows": as_rows,
+    "array": as_array,
     "lists": as_lists,
 }
 FORMS |= {"polars": as_polars} if HAS_POLARS else {}

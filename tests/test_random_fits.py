@@ -7,8 +7,9 @@ from itertools import chain
 import numpy as np
 import pytest
 import reference
+from every_kind import wide_csr
 from helpers import assert_sound, draws_of, weights
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from skbinnet import BinaryMLPClassifier
@@ -23,13 +24,6 @@ pytestmark = [
 N_FITS = 100_000 if "SKBINNET_LONG" in os.environ else 500
 FIRST = int(os.environ.get("SKBINNET_SEED", "0"))
 N_TOGETHER = 500  # fits of a test
-
-
-def wide_csr(X):
-    """CSR with 64-bit columns."""
-    X = csr_array(X)
-    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
-    return X
 
 
 FORMS = [np.asarray, np.asfortranarray, csr_matrix, wide_csr]
