@@ -18,11 +18,11 @@ include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 if [ "${THREADS:-}" ]; then
     flags=-fsanitize=thread libraries=libtsan.so names=threads
 else
-    # All tests that run the core, but for those of files, of other packages' processes
-    # and of sizes that fill the memory twice with what a sanitizer keeps.
+    # All that run the core, except test_scale.py, whose arrays of gigabytes a sanitizer
+    # doubles, and those of documentation, deployment and clusters.
     names="core network training solvers oracles loading threads classifier inputs
         validation callbacks conversion tabular properties random_fits odd_tables
-        errors_midway"
+        errors_midway display estimator_checks"
     flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     libraries="libasan.so libubsan.so libstdc++.so"
 fi

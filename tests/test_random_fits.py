@@ -61,8 +61,11 @@ def draw(rng):
     """An estimator, rows, labels and the weights of a fit."""
     params = {name: some[rng.randint(len(some))] for name, some in OPTIONS.items()}
     params["dropout"] *= params["solver"] != "lbfgs"
-    clf = BinaryMLPClassifier(random_state=int(rng.randint(2**31)), **params)
     n_rows, n_features = rng.randint(2, 60), rng.randint(1, 9)
+    if rng.rand() < 0.01:  # so much work that two threads share it
+        params |= {"hidden_layer_sizes": (150, 140), "batch_size": "auto"}
+        n_rows = 300
+    clf = BinaryMLPClassifier(random_state=int(rng.randint(2**31)), **params)
     X = rng.normal(size=(n_rows, n_features)) * rng.choice([0.1, 1, 3])
     X *= rng.rand(*X.shape) < rng.choice([0.1, 0.5, 1])
     y = rng.permutation(np.arange(n_rows) % 2)
