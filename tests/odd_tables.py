@@ -207,6 +207,27 @@ UNSOUND = {
     ),
     "months": of_objects(np.timedelta64(3, "M"), np.timedelta64(1, "Y")),
 }
+if HAS_ARROW:
+    import pyarrow
+
+    def of_arrow(arrow_type, *values):
+        """A pandas column of a type of pyarrow, with these values."""
+        return of_dtype(pd.ArrowDtype(arrow_type), of_objects(*values))
+
+    SOUND |= {
+        "arrow dates": of_arrow(pyarrow.date32(), date(2020, 1, 1), date.min, None),
+        "arrow times": of_arrow(pyarrow.time64("us"), time(12), time(0), None),
+        "arrow decimals": of_arrow(pyarrow.decimal128(9, 2), Decimal("1.25"), None),
+        "arrow bytes": of_arrow(pyarrow.binary(), b"a", b"", None),
+        "arrow categories": of_arrow(
+            pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), "a", "b", None
+        ),
+        "arrow nothing": of_arrow(pyarrow.null(), None),
+    }
+    UNSOUND |= {
+        "arrow lists": of_arrow(pyarrow.list_(pyarrow.int8()), [1], [], None),
+        "arrow structs": of_arrow(pyarrow.struct([("a", "int8")]), {"a": 1}, None),
+    }
 COLUMNS = SOUND | UNSOUND
 MISSING = [
     None, np.nan, pd.NaT, pd.NA, Decimal("NaN"), np.float32("nan"),
