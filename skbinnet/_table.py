@@ -217,6 +217,8 @@ def is_missing(value):
 
 def in_utc(time):
     """A date, or a time without its time zone."""
+    if isinstance(time, np.datetime64):  # an overflow is an error here only
+        return time.astype(DTYPES["date"])
     if getattr(time, "tzinfo", None) is None:
         return time
     return time.astimezone(UTC).replace(tzinfo=None)

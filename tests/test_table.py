@@ -1,4 +1,5 @@
 import pickle
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -251,6 +252,15 @@ def test_values_that_cannot_be_read_are_named(values, message, before):
         return  # these are other categories
     with pytest.raises(ValueError, match="Column 'x' "):
         reader.read(X, "")
+
+
+def test_dates_beyond_microseconds_are_named():
+    far = np.datetime64(2**60, "s")
+    with suppress(OverflowError):
+        far.astype("M8[us]")
+        pytest.skip("this NumPy does not see the overflow")
+    with pytest.raises(ValueError, match=r"Column 'x' cannot be read: .*verflow"):
+        read(frame([far, date(2020, 1, 1)]))
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [
