@@ -176,7 +176,6 @@ UNSOUND = {
     "float32 infinity": extremes(np.inf, dtype=np.float32),
     "an infinite object": of_objects(1, 2.5, float("inf")),
     "an infinite Decimal": of_objects(Decimal(1), Decimal("Infinity")),
-    "sNaN": of_objects(Decimal(1), Decimal("sNaN")),
     "integers beyond floats": of_objects(1, 10**400),
     "Decimals beyond floats": of_objects(Decimal(1), Decimal("1e400")),
     "longdouble beyond floats": extremes(np.longdouble("1e400"), dtype=np.longdouble),
@@ -248,7 +247,7 @@ def draw_column(rng, n, sound=0.97):
 def with_holes(rng, column):
     """The column, some or all of whose values are missing."""
     is_missing = rng.rand(len(column)) < rng.choice([0.2, 0.9, 1])
-    if rng.rand() < 0.5:
+    if rng.rand() < 0.5 and "dictionary" not in str(column.dtype):  # pandas fails there
         return column.where(~is_missing)
     found = column.astype(object).to_numpy(copy=True)
     for i in np.nonzero(is_missing)[0]:
@@ -284,7 +283,7 @@ def draw_table(rng, sound=0.97):
     kinds, columns = zip(
         *(draw_column(rng, n_rows, sound) for _ in range(n_columns)), strict=True
     )
-    X = pd.concat([column.reset_index(drop=True) for column in columns], axis=1)
+    X = pd.concat(columns, axis=1)
     X.columns = make_index(draw_names(rng, n_columns))
     return X, list(kinds)
 
@@ -409,7 +408,7 @@ def replaced(X, i, column):
 
 def holes(rng, X):
     i = rng.randint(X.shape[1])
-    return replaced(X, i, with_holes(rng, X.iloc[:, i].reset_index(drop=True)))
+    return replaced(X, i, with_holes(rng, X.iloc[:, i].set_axis(range(len(X)))))
 
 
 def unseen(rng, X):
@@ -464,7 +463,7 @@ def spoil(rng, X):
 
 LABELS = [
     [0, 1], [-1, 1], [False, True], ["no", "yes"], [0.0, 2.0],
-    [10**17, 10**17 + 1], ["", "\0x"],
+    [10**17, 10**17 + 1], ["", "x"],
 ]  # fmt: skip
 
 

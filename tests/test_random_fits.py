@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from itertools import chain
 
 import numpy as np
@@ -26,6 +27,7 @@ FIRST = int(os.environ.get("SKBINNET_SEED", "0"))
 N_TOGETHER = 500  # fits of a test
 
 
+REFUSALS = re.compile("diverged|validation_fraction|balanced|weight in both|be zero")
 FORMS = [np.asarray, np.asfortranarray, csr_matrix, wide_csr]
 OPTIONS = {
     "hidden_layer_sizes": [(), (1,), (7,), (20,), (5, 3), (8, 8), (4, 3, 2)],
@@ -90,8 +92,7 @@ def check(seed):
     try:
         clf.fit(rows, y, sample_weight, **watched)
     except ValueError as error:
-        expected = "diverged|validation_fraction|balanced|weight in both|be zero"
-        if not pytest.raises(ValueError, match=expected).matches(error):
+        if not REFUSALS.search(str(error)):
             raise
         return True
     assert_sound(clf, rows)
@@ -176,6 +177,11 @@ def can_stop(clf):
     return clf.early_stopping or clf.n_iter_ < clf.max_iter
 
 
+def rounding(clf):
+    """What it may change in weights: adam divides rounding errors by themselves."""
+    return 1e-5 if clf.solver == "adam" else 1e-30
+
+
 def assert_other_kinds_agree(clf, form, X, y, sample_weight, watched):
     """The other backward pass, with rows of the other form, ends nearly the same."""
     other = {"loop": "matrix", "matrix": "loop"}[clf.backprop]
@@ -184,7 +190,7 @@ def assert_other_kinds_agree(clf, form, X, y, sample_weight, watched):
     if watched:
         watched = watched | {"X_val": form(X)[::2]}
     again.fit(form(X), y, sample_weight, **watched)
-    assert_near([weights(again)], [weights(clf)], 1e-7)
+    assert_near([weights(again)], [weights(clf)], 1e-7, rounding(clf))
 
 
 def may_be_replayed(clf, watched):
@@ -208,7 +214,7 @@ def assert_fit_equals_numpy(clf, X, y, sample_weight):
         row_weights(clf, y, sample_weight), batches, rates(clf, len(batches)), masks,
     )  # fmt: skip
     replayed = np.concatenate([part.ravel() for part in chain(*layers)])
-    assert_near([weights(clf)], [replayed], 1e-7)
+    assert_near([weights(clf)], [replayed], 1e-7, rounding(clf))
     # Rounding decides on the accuracy where a logit is 0, as it is without any unit.
     assert n_rows * sum(clf.history_["loss"]) == pytest.approx(sums[0], rel=1e-6)
 
