@@ -547,6 +547,8 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             tasks = context and Tasks(self, context, *data, settings.layer_sizes)
             outcome = self._train(settings, state, samples, val, tasks)
             self.n_iter_ = outcome.n_epochs
+        if outcome.was_interrupted and not self._warns:
+            raise KeyboardInterrupt  # for the table that this network is one of
         for message in outcome.messages if self._warns else ():
             warnings.warn(message, ConvergenceWarning, stacklevel=FIT_DEPTH)
         return self

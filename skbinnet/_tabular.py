@@ -1,5 +1,6 @@
 """TabularMLPClassifier: views of a table, networks for each, and their mixture."""
 
+import signal
 import time
 import warnings
 from functools import partial
@@ -585,14 +586,19 @@ class Member(NamedTuple):
         X = self.encode(training.table, statistics=training.statistics)
         self.network._warns = False
         with progress.tasks.around(self.number, self.network):
-            self.network.fit(
-                X,
-                training.positive,
-                training.weight,
-                X_val=X_val,
-                y_val=held_out.positive,
-                sample_weight_val=held_out.weight,
-            )
+            try:
+                self.network.fit(
+                    X,
+                    training.positive,
+                    training.weight,
+                    X_val=X_val,
+                    y_val=held_out.positive,
+                    sample_weight_val=held_out.weight,
+                )
+            except KeyboardInterrupt:  # a second Ctrl-C, or not from noted_interrupts
+                if not hasattr(self.network, "coefs_"):
+                    raise
+                progress.interrupts.append(signal.SIGINT)
         del self.network._warns
         self.network.n_jobs = n_jobs  # predictions have their own threads
         progress.tell(self.number, self.network)

@@ -579,6 +579,17 @@ def test_ctrl_c_before_the_first_network_leaves_one(sums, monkeypatch):
     assert sizes(model) == [1, 0, 0]
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupt_that_a_network_catches_ends_the_fit(sums, n_jobs):
+    def interrupt():  # as a handler of the user's own does
+        raise KeyboardInterrupt
+
+    scoring = acts_in_call(4, interrupt)  # in the first epoch of a network
+    model = small(n_estimators=9, max_iter=3, n_jobs=n_jobs, scoring=scoring)
+    fit_warns("interrupted after [23] of 9 networks", model, *sums)
+    assert np.isfinite(model.predict_proba(sums[0])).all()
+
+
 @pytest.mark.usefixtures("default_handler")
 def test_a_second_ctrl_c_leaves_the_estimator_as_it_was(sums):
     model = small().fit(*sums)
