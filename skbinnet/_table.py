@@ -140,6 +140,8 @@ def read_column(name, column, is_category):
         if not is_category:
             return read_objects(read_values(column))
         return read_integers(column) if holds_integers(column) else read_values(column)
+    except MemoryError:  # the column is not to blame
+        raise
     except Exception as error:
         raise ValueError(f"Column {name!r} cannot be read: {error}") from error
 

@@ -2,6 +2,7 @@ import pickle
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
+from skbinnet import _table
 from skbinnet._table import TableReader, make_reader
 
 MISSING = {
@@ -252,6 +254,12 @@ def test_values_that_cannot_be_read_are_named(values, message, before):
         return  # these are other categories
     with pytest.raises(ValueError, match="Column 'x' "):
         reader.read(X, "")
+
+
+def test_want_of_memory_is_not_blamed_on_a_column(monkeypatch):
+    monkeypatch.setattr(_table, "read_values", Mock(side_effect=MemoryError("no")))
+    with pytest.raises(MemoryError):
+        read(frame([1.0]))
 
 
 def test_dates_beyond_microseconds_are_named():
