@@ -71,7 +71,8 @@ def check(seed):
     )
     categorical, categorical_may = odd_tables.draw_categorical(rng, names)
     may_be_refused = y_may or weights_may or categorical_may
-    may_be_refused |= any(kind in odd_tables.UNSOUND for kind in kinds)
+    is_unsound = any(kind in odd_tables.UNSOUND for kind in kinds)
+    may_be_refused |= is_unsound
     params = odd_tables.draw_params(rng) | {"categorical_features": categorical}
     model = TabularMLPClassifier(**params)
     if rng.rand() < 0.2:  # an earlier fit, which a failing one must not spoil
@@ -92,7 +93,10 @@ def check(seed):
     again = pickle.loads(pickle.dumps(model))
     for _ in range(3):
         new, may_be_refused = odd_tables.spoil(rng, X)
-        new = odd_tables.of_form(form, new)
+        new, may_be_refused = (
+            odd_tables.of_form(form, new),
+            may_be_refused or is_unsound,
+        )
         p = attempt(lambda: model.predict_proba(new), names, may_be_refused)  # noqa: B023
         if p is not None:
             assert_sound(again, new, p, rng)
