@@ -144,6 +144,7 @@ def row_weights(clf, y, sample_weight):
     return weight / weight.mean()
 
 
+@np.errstate(over="ignore")  # in the exponential of large logits
 def assert_gradients_equal_numpy(clf, X, y, sample_weight):
     """Those at the weights that the fit has found, and the probabilities."""
     layers = [[part.astype(float) for part in parts] for parts in parts_of(clf)]
@@ -198,6 +199,7 @@ def may_be_replayed(clf, watched):
     return clf.solver != "lbfgs" and is_steady and not watched
 
 
+@np.errstate(over="ignore")
 def assert_fit_equals_numpy(clf, X, y, sample_weight):
     """Every step of the training, in NumPy, ends in the same weights."""
     n_rows = len(y)
