@@ -99,10 +99,13 @@ def check(seed):
     assert_same_bits_again(clf, rows, y, sample_weight, watched)
     assert_rows_are_independent(clf, rows, rng)
     assert_gradients_equal_numpy(clf, X.astype(dtype), y, sample_weight)
-    if dtype == "f8" and may_be_replayed(clf, watched):
+    # A row of zeros may lie at the kink of relu, where rounding decides on the slope.
+    is_smooth = clf.activation != "relu" or X.any(axis=1).all()
+    is_exact = dtype == "f8" and is_smooth
+    if is_exact and may_be_replayed(clf, watched):
         assert_fit_equals_numpy(clf, X, y, sample_weight)
     if rng.rand() < 0.5:  # for want of time
-        if dtype == "f8" and clf.solver != "lbfgs" and not can_stop(clf):
+        if is_exact and clf.solver != "lbfgs" and not can_stop(clf):
             assert_other_kinds_agree(clf, form, X, y, sample_weight, watched)
     elif may_be_continued(clf, watched):
         assert_parts_equal_the_whole(clf, rows, y, sample_weight)
