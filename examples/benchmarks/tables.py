@@ -138,6 +138,7 @@ def report(scores, names):
         lines += [f"## {table}", grid(means.loc[table].reindex(names))]
     lines += [f"Not complete: {table}." for table in n_fits.index.difference(whole)]
     overall = summary(means.loc[whole], names)
+    overall.attrs["n_tables"] = len(whole)
     return [*lines, f"## Means over {len(whole)} tables", grid(overall)], overall
 
 
@@ -191,7 +192,8 @@ def picture(columns):
         axes[0].set_yticks(range(len(columns)), columns.index)
         for label, color in zip(axes[0].get_yticklabels(), colors, strict=True):
             label.set_color(color)
-        fig.supxlabel("means over all tables; less is better", fontsize="medium")
+        caption = f"means over {columns.attrs['n_tables']} tables; less is better"
+        fig.supxlabel(caption, fontsize="medium")
     return fig
 
 
