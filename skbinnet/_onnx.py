@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from skl2onnx.common.data_types import StringTensorType
 
 from ._encoding import IDENTITY, MAX_Z, SparseEncoder
-from ._table import CLASSES, DTYPES, in_utc, is_missing
+from ._table import CLASSES, DTYPES, as_key, in_utc, is_missing
 
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
 DAY = np.float64(86_400)  # in seconds
@@ -200,10 +200,10 @@ def kind_of(value):
 
 
 def as_text(value):
-    """A value as a text; numbers that are equal give the same."""
+    """A value as a text; numbers or dates that are equal give the same."""
     if is_missing(value):
         return MISSING[0]
-    return str(float(value) if kind_of(value) == "number" else value)
+    return str(float(value) if kind_of(value) == "number" else as_key(value))
 
 
 def holds_texts(categories):

@@ -24,6 +24,7 @@ CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
     "date": (date, np.datetime64),
     "number": (bool, int, float, Decimal, np.bool_, np.integer, np.floating),
 }
+WITH_TWINS = (*CLASSES["date"], *CLASSES["duration"], Decimal)  # see as_key
 N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?!\d)|\d\d?([./])\d\d?\1\d{4}(?!\d)")
 MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
@@ -256,6 +257,15 @@ def is_empty(values):
     return values.dtype.kind != "O" and np.isnan(values).all()
 
 
+def as_key(value):
+    """A category, the same for dates, durations or decimals of different libraries."""
+    if isinstance(value, CLASSES["date"]):
+        return np.datetime64(in_utc(value), "us")
+    if isinstance(value, CLASSES["duration"]):
+        return np.timedelta64(value, "us")
+    return float(value) if isinstance(value, Decimal) else value
+
+
 class Categories:
     """The codes of a column's values: 0, 1, ... as they appear; the last is for others.
 
@@ -289,6 +299,8 @@ class Categories:
     def keys(self, values):
         """The values, None where they are missing; raises ValueError for lists."""
         keys = [None if is_missing(value) else value for value in values]
+        if any(issubclass(one, WITH_TWINS) for one in set(map(type, keys))):
+            keys = list(map(as_key, keys))
         try:
             hash(tuple(keys))
         except (TypeError, ValueError) as error:  # of NumPy

@@ -1,5 +1,5 @@
 import warnings
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from zlib import crc32
 
@@ -318,9 +318,8 @@ def test_float64_networks_stay_so():
     "twins",
     [
         ("nan", None), ("1.0", 1), ("True", "nan"),  # texts
-        (Decimal("0.1"), 0.1), (2**53, 2**53 + 1),  # numbers
+        (2**53, 2**53 + 1),  # numbers
         (date(1970, 1, 2), 86_400), (timedelta(seconds=7), 7),  # seconds
-        (date(2020, 1, 1), datetime(2020, 1, 1)),
     ],
     ids=str,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from skbinnet import _table
-from skbinnet._table import TableReader, make_reader
+from skbinnet._table import Categories, TableReader, make_reader
 
 MISSING = {
     "None": None,
@@ -126,6 +126,19 @@ def test_dates_are_read_as_day_month_weekday_and_hour():
     assert_array_equal(month, [1, 11, np.nan])
     assert_array_equal(weekday, [3, 2, np.nan])  # Monday is 0
     assert_array_equal(hour, [6, 18, np.nan])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [date(2024, 1, 31), datetime(2024, 1, 31), np.datetime64("2024-01-31")],
+        [timedelta(1), np.timedelta64(24, "h"), pd.Timedelta(1, "D")],
+        [0.1, Decimal("0.1"), np.float64(0.1)],
+    ],
+)
+def test_equal_values_of_different_libraries_are_one_category(values):
+    categories = Categories("a", [values[0]])
+    assert categories.encode(values).tolist() == [0, 0, 0]
 
 
 def test_dates_of_the_first_year_and_the_last_are_read():
