@@ -22,7 +22,7 @@ from skbinnet import _training
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_memory_map.py"
 LONG = "SKBINNET_LONG" in os.environ
-N_KILLS = 400 if LONG else 20
+N_KILLS = 1000 if LONG else 20
 N_INTERRUPTS = 50 if LONG else 3  # of each kind of fit
 
 
