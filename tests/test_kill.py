@@ -83,17 +83,19 @@ KINDS = {
 
 def fit_and_interrupt(model, X, y, moments):
     """Fit, with a Ctrl-C after so many seconds; returns whether it was raised."""
-    main = threading.get_ident()
+    main, begins = threading.get_ident(), threading.Event()
 
     def interrupt():
+        begins.wait()
         for seconds in moments:
             time.sleep(seconds)
             signal.pthread_kill(main, signal.SIGINT)
 
     user = threading.Thread(target=interrupt)
+    user.start()
     try:  # each of two signals may be raised, the second while the first is caught
         try:
-            user.start()
+            begins.set()
             model.fit(X, y)
             user.join()
         except KeyboardInterrupt:
