@@ -82,27 +82,30 @@ KINDS = {
 
 
 def fit_and_interrupt(model, X, y, moments):
-    """Fit, with a Ctrl-C after so many seconds; returns whether it was raised."""
-    main, begins = threading.get_ident(), threading.Event()
+    """Fit, with a Ctrl-C after so many seconds; returns whether it was raised.
+
+    Thread.join would return too early in Python 3.11, once it has been interrupted.
+    """
+    main, begins, ended = threading.get_ident(), threading.Event(), threading.Event()
 
     def interrupt():
         begins.wait()
         for seconds in moments:
             time.sleep(seconds)
             signal.pthread_kill(main, signal.SIGINT)
+        ended.set()
 
-    user = threading.Thread(target=interrupt)
-    user.start()
+    threading.Thread(target=interrupt).start()
     try:  # each of two signals may be raised, the second while the first is caught
         try:
             begins.set()
             model.fit(X, y)
-            user.join()
+            ended.wait()
         except KeyboardInterrupt:
-            user.join()
+            ended.wait()
             return True
     except KeyboardInterrupt:
-        user.join()
+        ended.wait()
         return True
     return False
 
