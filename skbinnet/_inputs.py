@@ -3,6 +3,7 @@
 The modules below this one rely on it: X is C-contiguous or CSR, and finite.
 """
 
+import re
 from contextlib import contextmanager
 from math import isnan
 from typing import NamedTuple
@@ -16,6 +17,11 @@ from ._core import Rows
 from ._messages import ENSEMBLES
 from ._network import as_rows
 from ._validation import hold_out, may_be_encoded
+
+# Errors about texts or missing values among the features.
+IN_RAW_TABLE = re.compile(
+    r"could not convert string to float|Input X(_val)? contains NaN"
+)
 
 
 class Samples(NamedTuple):
@@ -162,7 +168,7 @@ def finite_rows(X, name, estimator_name=None):
 def overflow_is_refused():
     """Silence overflow in casts, which gives infinity: the checks refuse that.
 
-    An error about a raw table gets a note.
+    An error about texts or missing values in X or X_val gets a note.
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -170,7 +176,7 @@ def overflow_is_refused():
     except OverflowError as error:
         raise ValueError(f"X, X_val or y is too large: {error}.") from error
     except ValueError as error:
-        if any(text in str(error) for text in ("string to float", "contains NaN")):
+        if IN_RAW_TABLE.match(str(error)) and not hasattr(error, "__notes__"):
             error.add_note("TabularMLPClassifier takes texts and missing values.")
         raise
 

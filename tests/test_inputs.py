@@ -198,6 +198,16 @@ def test_errors_about_a_raw_table_name_the_estimator_that_takes_it(
     assert error.value.__notes__ == [note]
 
 
+@pytest.mark.parametrize(("name", "value"), [("y", np.nan), ("sample_weight", "a")])
+def test_errors_about_y_or_weights_do_not_name_another_estimator(
+    fitted, Xy, name, value
+):
+    arguments = {"X": Xy[0], "y": Xy[1]} | {name: [value] * len(Xy[1])}
+    with pytest.raises(ValueError, match=r"contains NaN|must hold numbers") as error:
+        fitted.fit(**arguments)
+    assert not hasattr(error.value, "__notes__")
+
+
 def test_other_names_in_X_val_and_other_text_in_y_val_are_named(frame, y):
     y, clf = CLASSES[y], BinaryMLPClassifier()
     with pytest.raises(ValueError, match="X_val: The feature names should match"):
