@@ -328,12 +328,13 @@ def as_arrow(X):
 
 
 def as_held(X):
-    """The table, without values at which polars and pyarrow fail or end the process."""
-    columns = [pd.Series(column.to_list(), dtype=object) for _, column in X.items()]
-    columns = [column.where(list(map(is_held, column)), None) for column in columns]
-    return pd.concat(columns, axis=1).set_axis(
-        [ascii(name) for name in X.columns], axis=1
-    )
+    """The table, with None for values at which polars and pyarrow fail or crash."""
+    columns = [
+        pd.Series([v if is_held(v) else None for v in column], dtype=object)
+        for _, column in X.items()
+    ]
+    names = [ascii(name) for name in X.columns]
+    return pd.concat(columns, axis=1).set_axis(names, axis=1)
 
 
 def is_held(value):
@@ -343,7 +344,8 @@ def is_held(value):
         return value.is_finite() and abs(value) < 1e30
     if isinstance(value, timedelta):
         return abs(value) < 10**5 * DAY
-    return isinstance(value, bool | int | float | bytes | date)
+    is_known = isinstance(value, bool | int | float | bytes | date)
+    return is_known and value == value  # NaN and NaT fit no column of another type
 
 
 def with_odd_index(X):

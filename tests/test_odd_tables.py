@@ -116,7 +116,9 @@ def test_odd_tables_are_predicted_or_refused_by_name(first):
 
 
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
-def test_tables_of_other_libraries_are_drawn_where_they_are_installed(library):
+def test_most_tables_can_be_those_of_another_library_that_is_installed(library):
     pytest.importorskip(library)
-    X, _ = odd_tables.draw_table(np.random.RandomState(0))
-    assert type(odd_tables.of_form(library, X[:0])).__module__.startswith(library)
+    rngs = map(np.random.RandomState, range(50))
+    tables = [odd_tables.of_form(library, odd_tables.draw_table(r)[0]) for r in rngs]
+    are_drawn = [type(X).__module__.startswith(library) for X in tables]
+    assert np.mean(are_drawn) > 0.7
