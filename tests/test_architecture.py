@@ -25,6 +25,7 @@ LAYERS = [
     "_training",
     *KNOW_SKLEARN,
     "_onnx",
+    "onnx",
 ]
 # scikit-learn itself looks for pandas and rich.
 OPTIONAL = {"dask", "fastapi", "matplotlib", "onnx", "onnxruntime", "pydantic", "ray"}
@@ -32,7 +33,7 @@ OPTIONAL |= {"mlflow", "optuna", "shap", "skl2onnx", "skops", "uvicorn"}
 OPTIONS = {*SOLVERS, *SCHEDULES, *ACTIVATIONS, *BACKPROPS, *INITS, *SCORINGS}
 
 each_source = pytest.mark.parametrize(
-    "path", sorted(PACKAGE.glob("_*.py")), ids=lambda path: path.name
+    "path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name
 )
 
 
@@ -57,7 +58,13 @@ def test_imports_go_down_only(path):
 @each_source
 def test_scikit_learn_is_known_at_the_top_only(path):
     knows = any(module.startswith("sklearn") for level, module in imports(path))
-    assert not knows or path.stem in KNOW_SKLEARN
+    assert not knows or path.stem in [*KNOW_SKLEARN, "onnx"]
+
+
+@each_source
+def test_skl2onnx_is_known_to_two_modules_only(path):
+    names = {module.split(".")[0] for _, module in imports(path)}
+    assert names.isdisjoint({"onnx", "skl2onnx"}) or path.stem in ("_onnx", "onnx")
 
 
 def compared_texts(tree):
