@@ -19,9 +19,9 @@ if [ "${THREADS:-}" ]; then
     flags=-fsanitize=thread libraries=libtsan.so names=threads
 else
     # All that run the core, except test_scale.py, whose arrays of gigabytes a sanitizer
-    # doubles, and those of documentation, deployment and clusters.
+    # doubles, and those of documentation, deployment, clusters and kills.
     names="core network training solvers oracles loading threads classifier inputs
-        validation callbacks conversion tabular properties random_fits odd_tables
+        validation callbacks conversion encoding tabular properties random_fits odd_tables
         errors_midway display estimator_checks"
     flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     libraries="libasan.so libubsan.so libstdc++.so"
