@@ -36,11 +36,11 @@ class Graph:
         """The name of an array, which becomes a part of the graph."""
         name, array = self.scope.get_unique_variable_name("constant"), np.asarray(array)
         if array.dtype.kind == "U":
-            content, of_items = array.ravel().tolist(), TensorProto.STRING
+            content, item_type = array.ravel().tolist(), TensorProto.STRING
         else:
             content = numpy_helper.from_array(np.asarray(array, order="C"))
-            of_items = content.data_type
-        self.container.add_initializer(name, of_items, array.shape, content)
+            item_type = content.data_type
+        self.container.add_initializer(name, item_type, array.shape, content)
         return name
 
     def cast(self, x, dtype):
@@ -56,7 +56,7 @@ class Graph:
         return self("Gather", x, np.asarray(columns, np.int64), axis=1)
 
     def find(self, x, keys, values, default):
-        """The value of each key in x, all integers but the keys, which may be texts."""
+        """The value, an integer, for each key in x; keys are integers or texts."""
         kind = "strings" if isinstance(keys[0], str) else "int64s"
         return self(
             "LabelEncoder",
@@ -88,12 +88,14 @@ def read(graph, inputs, reader):
         return joined(graph, inputs, np.float64), []
     numbers, codes = [], []
     columns = split(graph, inputs, len(reader.names))
-    for name, kind, (x, of_x) in zip(reader.names, reader.kinds, columns, strict=True):
+    for name, kind, (x, x_type) in zip(
+        reader.names, reader.kinds, columns, strict=True
+    ):
         if kind == "category":
-            codes.append(encode(graph, x, of_x, reader.categories[name]))
+            codes.append(encode(graph, x, x_type, reader.categories[name]))
         elif kind == "number":
             numbers.append(graph.cast(x, np.float64))
-        elif isinstance(of_x, StringTensorType):
+        elif isinstance(x_type, StringTensorType):
             raise ValueError(
                 f"Column {name!r} held {kind}s in fit, but texts are declared for it. "
                 "Fit the model on a data frame: it has an input for each column."
@@ -136,8 +138,8 @@ def date_parts(graph, x):
 def in_microseconds(graph, x):
     """Seconds as a whole number of microseconds.
 
-    Those are what is divided in fit. The rounded quotient must be the same: another
-    one, even by a bit, might not be equal to a frequent value.
+    fit divides whole microseconds too. A quotient that differed from that of fit, if
+    only in its last bit, might not be equal to a frequent value.
     """
     return graph("Round", graph("Mul", x, 1e6))
 
@@ -149,10 +151,10 @@ def floor_mod(graph, x, divisor):
     return graph("Where", is_negative, graph("Add", rest, divisor), rest)
 
 
-def encode(graph, x, of_x, categories):
+def encode(graph, x, x_type, categories):
     """The codes of a column's values."""
     x = graph("Reshape", x, [-1])
-    if isinstance(of_x, StringTensorType):
+    if isinstance(x_type, StringTensorType):
         return text_codes(graph, x, categories)
     return number_codes(graph, graph.cast(x, np.float64), categories)
 
@@ -185,7 +187,7 @@ def number_codes(graph, x, categories):
     """The codes of numbers, or of dates or durations in seconds."""
     other = categories.n_codes - 1
     codes = codes_of(as_number, categories)
-    missing = codes.pop(np.nan)
+    missing = codes.pop(np.nan)  # as_number returns this very object
     keys = np.array(sorted(codes) or [0.0])
     values = np.array([codes.get(key, other) for key in keys])
     key, code = last_entries(graph, x, keys, values)

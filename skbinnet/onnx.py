@@ -1,7 +1,8 @@
 """Conversion to ONNX, with the packages of the extra `deploy`.
 
 Importing this module registers the estimators with skl2onnx, so that `to_onnx` converts
-them, alone or in a pipeline.
+them, alone or in a pipeline. It also lets `to_onnx` take data frames that skl2onnx
+alone cannot read, such as those with dates and those of polars.
 """
 
 import re
@@ -37,7 +38,8 @@ from ._tabular import TabularMLPClassifier
 
 __all__ = ["to_inputs"]
 
-TEXTS, DTYPES = "tensor(string)", {"double": "float64", "float": "float32"}
+TEXTS = "tensor(string)"  # the type of an input
+FLOATS = {"double": "float64", "float": "float32"}  # by their names in such a type
 FUNCTIONS = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 
 
@@ -102,15 +104,15 @@ def check_names(session, names):
         raise ValueError(f"The model expects the columns {expected}, got {names}.")
 
 
-def as_tensor(name, values, of_input):
+def as_tensor(name, values, input_type):
     """Values as onnxruntime takes them for an input."""
-    if of_input == TEXTS:
+    if input_type == TEXTS:
         texts = list(map(as_text, values.flat))
         return np.array(texts, dtype=object).reshape(values.shape)
-    dtype = re.fullmatch(r"tensor\((.*)\)", of_input)[1]
+    dtype = re.fullmatch(r"tensor\((.*)\)", input_type)[1]
     values = read_numbers(name, values)
-    with np.errstate(invalid="ignore"):  # it is seen by the comparison
-        tensor = values.astype(DTYPES.get(dtype, dtype))
+    with np.errstate(invalid="ignore"):  # the comparison finds what is not kept
+        tensor = values.astype(FLOATS.get(dtype, dtype))
     if tensor.dtype.kind in "biu" and (tensor != values).any():
         wrong = values[tensor != values][0]
         raise ValueError(f"{name!r} must hold values of dtype {dtype}, got {wrong!r}.")
@@ -222,16 +224,16 @@ def convert_ramps(scope, operator, container):
 def convert_mixture(scope, operator, container):
     """A TabularMLPClassifier."""
     graph, model = Graph(scope, container), operator.raw_operator
-    members = zip(model.view_weights_, model.estimators_, strict=True)
-    rows_of_views, total = views(graph, operator.inputs, model), []
-    for rows, (weight, networks) in zip(rows_of_views, members, strict=True):
+    rows_of_views, terms = views(graph, operator.inputs, model), []
+    parts = zip(rows_of_views, model.view_weights_, model.estimators_, strict=True)
+    for rows, weight, networks in parts:
         if networks:
             z = logits(graph, rows, networks, networks[0].coefs_[0].dtype)
             p = graph("Sigmoid", of_both_classes(graph, z))
             p = graph.cast(p, np.float64)
             mean = graph("ReduceSum", p, [0], keepdims=0)
-            total.append(graph("Mul", mean, weight / len(networks)))
-    p = graph("Sum", *total)
+            terms.append(graph("Mul", mean, weight / len(networks)))
+    p = graph("Sum", *terms)
     p = graph("Div", p, graph("ReduceSum", p, [1], keepdims=1))
     negative, positive = (graph("Gather", p, j, axis=1) for j in (0, 1))
     is_positive = graph("Greater", positive, negative)
@@ -252,7 +254,7 @@ def type_of_column(name, column):
         return type_helper._guess_numpy_type(dtype, [None, 1])
     column = getattr(getattr(column, "cat", None), "categories", column)  # of pandas
     kind = read_column(name, column[:1], is_category=False).dtype.kind
-    if kind == "f":  # a missing value, or a number among objects
+    if kind == "f":  # the first value is missing or a number: the dtype decides
         kind = getattr(getattr(column, "dtype", None), "kind", kind)
     return (StringTensorType if kind == "O" else DoubleTensorType)([None, 1])
 
@@ -262,17 +264,19 @@ def guess_types(X, initial_types=None):
     if initial_types is not None or not hasattr(X, "columns"):
         return guess_initial_types(X, initial_types)
     try:
-        with warnings.catch_warnings(action="ignore"):  # pandas, of what skl2onnx does
+        # skl2onnx asks for `.values`, about which pandas warns if there are time zones.
+        with warnings.catch_warnings(action="ignore"):
             types = guess_initial_types(X)
     except (NotImplementedError, TypeError):  # such as dates, or a frame of polars
         types = [(name, type_of_column(name, x)) for name, x in columns_of(X)]
-    return [(nonempty_name(name), of_input) for name, of_input in types]
+    return [(nonempty_name(name), input_type) for name, input_type in types]
 
 
 def parse_table_classifier(scope, model, inputs, custom_parsers=None):
     """Declare the columns of a raw table by what they held in fit.
 
-    The first row does not tell where it has missing values, and integers have none.
+    skl2onnx guesses from the first row, whose values may be missing. Columns of
+    integers become floats, because others of their values may be missing.
     """
     outputs = parse_classifier(scope, model, inputs)
     kinds, categories = model.column_kinds_, model.categories_
@@ -288,14 +292,14 @@ def parse_table_classifier(scope, model, inputs, custom_parsers=None):
 def check_inputs(model, inputs):
     """Raise ValueError if a model was fitted on other columns than those declared."""
     check_is_fitted(model)
-    if not all(x.is_root for x in inputs):  # a step before the model makes them
+    if not all(x.is_root for x in inputs):  # another step of a pipeline makes them
         return
     shapes = [x.type.shape for x in inputs]
     if all(len(shape) == 2 and shape[1] for shape in shapes):
         columns = range(sum(n_columns for _, n_columns in shapes))
         check_count(columns, range(model.n_features_in_), type(model).__name__)
     names = getattr(model, "feature_names_in_", None)
-    if names is None or len(inputs) == 1:  # which may be an array of any name
+    if names is None or len(inputs) == 1:  # a single input is an array of any name
         return
     expected, declared = onnx_names(names), onnx_names(x.raw_name for x in inputs)
     if declared != expected:
@@ -316,6 +320,7 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
     return operator.outputs
 
 
+# to_onnx looks the function up in this module whenever it is called.
 guess_initial_types = type_helper.guess_initial_types
 type_helper.guess_initial_types = guess_types
 for estimator, parse, convert in (
