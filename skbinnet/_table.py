@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from ._encoding import SparseEncoder, TableEncoder
 
 DAY = np.timedelta64(1, "D")
-INTEGER = re.compile(r"(dictionary<values=)?u?int\d", re.IGNORECASE)  # a dtype
+INTEGER = re.compile(r"(dictionary<values=)?u?int\d", re.IGNORECASE)  # in a dtype
 LARGEST_EXACT = 2**53  # beyond it, not every integer is a float
 FIRST_DAY = np.datetime64("1970-01-01")
 
@@ -26,6 +26,7 @@ CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
 }
 WITH_TWINS = (*CLASSES["date"], *CLASSES["duration"], Decimal)  # see as_key
 N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
+# 2024-01-31, 31.1.2024 or 1/31/2024, and what may follow
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?!\d)|\d\d?([./])\d\d?\1\d{4}(?!\d)")
 MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
 
@@ -109,12 +110,12 @@ def read_rows(X):
 def as_array(X):
     """An array; of objects if it holds texts, or if NumPy would change items of lists.
 
-    Beside texts it makes texts of numbers, beside floats it rounds large integers, and
-    beside durations it makes durations of integers.
+    NumPy makes texts of numbers beside texts, rounds large integers beside floats, and
+    makes durations of integers beside durations.
     """
     try:
         rows = np.asarray(X)
-    except (ValueError, TypeError):  # it knows no type for dates beside numbers
+    except (ValueError, TypeError):  # NumPy has no dtype for dates beside numbers
         rows = np.asarray(X, dtype=object)
         if rows.ndim < 2:
             raise
@@ -155,7 +156,7 @@ def holds_integers(column):
 
 
 def read_integers(column):
-    """Integers that are categories, as objects: as floats, some would be equal."""
+    """Integers that are categories, as objects: as floats, large ones become equal."""
     names = "to_list", "to_pylist", "tolist"  # of pandas and polars, pyarrow, NumPy
     to_list = next(getattr(column, name) for name in names if hasattr(column, name))
     values = np.empty(len(column), dtype=object)
@@ -219,8 +220,8 @@ def is_missing(value):
 
 
 def in_utc(time):
-    """A date, or a time without its time zone."""
-    if isinstance(time, np.datetime64):  # an overflow is an error here only
+    """A date, or a time in UTC without its time zone, as microseconds can hold it."""
+    if isinstance(time, np.datetime64):  # in an array, it would overflow in silence
         return time.astype(DTYPES["date"])
     if getattr(time, "tzinfo", None) is None:
         return time
@@ -303,7 +304,7 @@ class Categories:
             keys = list(map(as_key, keys))
         try:
             hash(tuple(keys))
-        except (TypeError, ValueError) as error:  # of NumPy
+        except (TypeError, ValueError) as error:  # one of NumPy is a ValueError
             raise ValueError(
                 f"Column {self.name!r} must hold numbers, texts, dates or other single "
                 f"values: {error}."
@@ -338,7 +339,7 @@ class TableReader:
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
         self.names, self.kinds, self.categories = [name for name, _ in columns], [], {}
-        self.like_dates = []  # columns of texts
+        self.like_dates = []  # names of columns whose texts look like dates
         chosen = choose(self.names, categorical_features)
         for (name, column), is_chosen in zip(columns, chosen, strict=True):
             is_category = is_chosen or has_category_dtype(column)
