@@ -352,7 +352,7 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     True
     """
 
-    _warns = True  # False in a network of TabularMLPClassifier, which scales features
+    _is_of_table = False  # True while TabularMLPClassifier fits a network of its own
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", AT_LEAST_1],
@@ -547,9 +547,11 @@ class BinaryMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             tasks = context and Tasks(self, context, *data, settings.layer_sizes)
             outcome = self._train(settings, state, samples, val, tasks)
             self.n_iter_ = outcome.n_epochs
-        if outcome.was_interrupted and not self._warns:
-            raise KeyboardInterrupt  # for the table that this network is one of
-        for message in outcome.messages if self._warns else ():
+        if self._is_of_table:  # which scales features, and needs no warnings
+            if outcome.was_interrupted:
+                raise KeyboardInterrupt  # ends the fit of the table too
+            return self
+        for message in outcome.messages:
             warnings.warn(message, ConvergenceWarning, stacklevel=FIT_DEPTH)
         return self
 

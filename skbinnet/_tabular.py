@@ -584,7 +584,7 @@ class Member(NamedTuple):
         if self.n_threads > 1:
             self.network.n_jobs = self.n_threads
         X = self.encode(training.table, statistics=training.statistics)
-        self.network._warns = False
+        self.network._is_of_table = True
         with progress.tasks.around(self.number, self.network):
             try:
                 self.network.fit(
@@ -595,11 +595,12 @@ class Member(NamedTuple):
                     y_val=held_out.positive,
                     sample_weight_val=held_out.weight,
                 )
-            except KeyboardInterrupt:  # a second Ctrl-C, or not from noted_interrupts
+            except KeyboardInterrupt:
                 if not hasattr(self.network, "coefs_"):
                     raise
+                # The network has kept its epochs, and so does the table its networks.
                 progress.interrupts.append(signal.SIGINT)
-        del self.network._warns
+        del self.network._is_of_table
         self.network.n_jobs = n_jobs  # predictions have their own threads
         progress.tell(self.number, self.network)
 
@@ -656,13 +657,13 @@ class Progress:
 
 
 def warn_of_dates(columns):
-    """Warn about columns of texts that look like dates; called by what fit calls."""
+    """Warn about columns of texts that look like dates."""
     if columns:
         warnings.warn(
             f"The texts of the columns {columns} look like dates, but are taken as "
             "categories: pandas.to_datetime turns them into dates.",
             UserWarning,
-            stacklevel=FIT_DEPTH + 2,
+            stacklevel=FIT_DEPTH + 2,  # fit calls _read, which calls this
         )
 
 
