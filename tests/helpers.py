@@ -48,6 +48,18 @@ def draws_of(clf, n_rows):
     return *unflatten(params, sizes), orders, masks
 
 
+def count_refused(check, seeds):
+    """How many of these seeds the function refuses; an error names its seed."""
+    n_refused = 0
+    for seed in seeds:
+        try:
+            n_refused += check(seed)
+        except BaseException as error:
+            error.add_note(f"The seed was {seed}: {check.__module__}.check({seed}).")
+            raise
+    return n_refused
+
+
 def assert_sound(clf, X):
     """All predictions for these rows are finite, and agree."""
     z = clf.decision_function(X)

@@ -1,7 +1,7 @@
 """Odd tables: columns of every kind, and what may be wrong with them.
 
 A draw comes from a RandomState. `SOUND` kinds of columns must be taken, `UNSOUND` ones
-may be refused. A spoiler changes a column, or the table, of the rows to fit or predict.
+may be refused. A spoiler changes a column of the table to predict, or all of the table.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -382,7 +382,7 @@ def rows_of(X, rows):
     return X[rows]  # polars, pyarrow, arrays and lists
 
 
-# ---- spoilers: of a table to predict; each says whether it may be refused
+# ---- spoilers: changes of a table to predict, which then may have to be refused
 
 
 def another_kind(rng, X):

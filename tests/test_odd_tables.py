@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import odd_tables
 import pytest
+from helpers import count_refused
 from sklearn.base import clone
 
 from skbinnet import TabularMLPClassifier
@@ -59,29 +60,44 @@ def assert_sound(model, X, p, rng):
         np.testing.assert_array_equal(found, p[rows])
 
 
+def draw_model(rng, categorical_features):
+    """A model, which an earlier fit may have left: a failing one must not spoil it."""
+    model = TabularMLPClassifier(**odd_tables.draw_params(rng))
+    if rng.rand() < 0.2:
+        model.fit(*EARLIER)
+    return model.set_params(categorical_features=categorical_features)
+
+
+def names_in_errors(X, form):
+    """The names that an error may give to the columns of a table in this form."""
+    names = list(X.columns)
+    if form in ("pandas", "index"):
+        return names
+    return [*names, *map(ascii, names), *range(len(names))]
+
+
+def check_spoiled(model, X, form, is_unsound, rng):
+    """Predict a spoiled table, whose slices a pickled copy of the model predicts."""
+    new, may_be_refused = odd_tables.spoil(rng, X)
+    new, names = odd_tables.of_form(form, new), names_in_errors(X, form)
+    p = attempt(lambda: model.predict_proba(new), names, may_be_refused or is_unsound)
+    if p is not None:
+        assert_sound(pickle.loads(pickle.dumps(model)), new, p, rng)
+
+
 def check(seed):
-    """Fit and predict a table that is drawn by this seed; returns what was refused."""
+    """Fit and predict the table of this seed; returns whether fit refused it."""
     rng = np.random.RandomState(seed)
     X, kinds = odd_tables.draw_table(rng)
     y, positive, y_may = odd_tables.draw_labels(rng, len(X))
     weights, weights_may = odd_tables.draw_weights(rng, positive)
-    names, form = (
-        list(X.columns),
-        list(odd_tables.FORMS)[rng.randint(len(odd_tables.FORMS))],
-    )
-    categorical, categorical_may = odd_tables.draw_categorical(rng, names)
-    may_be_refused = y_may or weights_may or categorical_may
-    is_unsound = any(kind in odd_tables.UNSOUND for kind in kinds)
-    may_be_refused |= is_unsound
-    params = odd_tables.draw_params(rng) | {"categorical_features": categorical}
-    model = TabularMLPClassifier(**params)
-    if rng.rand() < 0.2:  # an earlier fit, which a failing one must not spoil
-        model.set_params(categorical_features="from_dtype").fit(*EARLIER)
-        model.set_params(categorical_features=categorical)
+    form = list(odd_tables.FORMS)[rng.randint(len(odd_tables.FORMS))]
+    given, names = odd_tables.of_form(form, X), names_in_errors(X, form)
+    categorical, categorical_may = odd_tables.draw_categorical(rng, list(X.columns))
+    is_unsound = not odd_tables.UNSOUND.keys().isdisjoint(kinds)
+    may_be_refused = y_may or weights_may or categorical_may or is_unsound
+    model = draw_model(rng, categorical)
     before = vars(model).copy()
-    given = odd_tables.of_form(form, X)
-    if form not in ("pandas", "index"):
-        names = [*names, *map(ascii, names), *range(len(names))]
     if attempt(lambda: model.fit(given, y, weights), names, may_be_refused) is None:
         assert vars(model).keys() == before.keys()
         assert all(vars(model)[name] is before[name] for name in before)
@@ -90,28 +106,14 @@ def check(seed):
     assert_sound(model, given, p, rng)
     again = clone(model).fit(given, y, weights)
     np.testing.assert_array_equal(again.predict_proba(given), p)
-    again = pickle.loads(pickle.dumps(model))
     for _ in range(3):
-        new, may_be_refused = odd_tables.spoil(rng, X)
-        new, may_be_refused = (
-            odd_tables.of_form(form, new),
-            may_be_refused or is_unsound,
-        )
-        p = attempt(lambda: model.predict_proba(new), names, may_be_refused)  # noqa: B023
-        if p is not None:
-            assert_sound(again, new, p, rng)
+        check_spoiled(model, X, form, is_unsound, rng)
     return False
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + N_TABLES, N_TOGETHER))
 def test_odd_tables_are_predicted_or_refused_by_name(first):
-    n_refused = 0
-    for seed in range(first, first + N_TOGETHER):
-        try:
-            n_refused += check(seed)
-        except BaseException as error:
-            error.add_note(f"The table is that of test_odd_tables.check({seed}).")
-            raise
+    n_refused = count_refused(check, range(first, first + N_TOGETHER))
     assert 0 < n_refused < 0.6 * N_TOGETHER
 
 

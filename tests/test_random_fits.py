@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 from every_kind import wide_csr
-from helpers import assert_sound, draws_of, weights
+from helpers import assert_sound, count_refused, draws_of, weights
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
@@ -25,7 +25,6 @@ pytestmark = [
 N_FITS = 100_000 if "SKBINNET_LONG" in os.environ else 500
 FIRST = int(os.environ.get("SKBINNET_SEED", "0"))
 N_TOGETHER = 500  # fits of a test
-
 
 REFUSALS = re.compile("diverged|validation_fraction|balanced|weight in both|be zero")
 FORMS = [np.asarray, np.asfortranarray, csr_matrix, wide_csr]
@@ -104,7 +103,7 @@ def check(seed):
     is_exact = dtype == "f8" and is_smooth
     if is_exact and may_be_replayed(clf, watched):
         assert_fit_equals_numpy(clf, X, y, sample_weight)
-    if rng.rand() < 0.5:  # for want of time
+    if rng.rand() < 0.5:  # to do both would take too long
         if is_exact and clf.solver != "lbfgs" and not can_stop(clf):
             assert_other_kinds_agree(clf, form, X, y, sample_weight, watched)
     elif may_be_continued(clf, watched):
@@ -113,7 +112,7 @@ def check(seed):
 
 
 def assert_same_bits_again(clf, rows, y, sample_weight, watched):
-    """With the other number of threads, and a stream in place of a seed."""
+    """A fit with another number of threads, and a RandomState instead of its seed."""
     again = clone(clf).set_params(n_jobs=1 if clf.n_jobs == 2 else 2)
     again.random_state = np.random.RandomState(clf.random_state)
     again.fit(rows, y, sample_weight, **watched)
@@ -149,7 +148,7 @@ def row_weights(clf, y, sample_weight):
 
 @np.errstate(over="ignore")  # in the exponential of large logits
 def assert_gradients_equal_numpy(clf, X, y, sample_weight):
-    """Those at the weights that the fit has found, and the probabilities."""
+    """The gradients at the weights that the fit has found, and the probabilities."""
     layers = [[part.astype(float) for part in parts] for parts in parts_of(clf)]
     network, X = reference.Network(*layers, clf.activation, clf.alpha), X.astype(float)
     weight = row_weights(clf, y, sample_weight)
@@ -182,7 +181,7 @@ def can_stop(clf):
 
 
 def rounding(clf):
-    """What it may change in weights: adam divides rounding errors by themselves."""
+    """How much rounding may change a weight: adam enlarges tiny gradients."""
     return 1e-5 if clf.solver == "adam" else 1e-30
 
 
@@ -271,11 +270,4 @@ def assert_parts_equal_the_whole(clf, rows, y, sample_weight):
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + N_FITS, N_TOGETHER))
 def test_random_fits_are_reproduced_and_equal_the_reference(first):
-    n_refused = 0
-    for seed in range(first, first + N_TOGETHER):
-        try:
-            n_refused += check(seed)
-        except BaseException as error:
-            error.add_note(f"The fit is that of test_random_fits.check({seed}).")
-            raise
-    assert n_refused < 0.1 * N_TOGETHER
+    assert count_refused(check, range(first, first + N_TOGETHER)) < 0.1 * N_TOGETHER
