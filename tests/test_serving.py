@@ -78,7 +78,7 @@ def ask(address, payload=None):
 
 
 def fit(X):
-    """A small model for a table; the labels depend on all rows."""
+    """A small model for a table, in which every third row is labelled no."""
     y = np.where(np.arange(len(X)) % 3 > 0, "yes", "no")
     return TabularMLPClassifier(n_estimators=3, max_iter=3, random_state=0).fit(X, y)
 

@@ -39,6 +39,8 @@ from skbinnet import TRUSTED_TYPES, BinaryMLPClassifier, TabularMLPClassifier
 SERVER = Path(__file__).parents[1] / "serve_model.py"
 N_ROWS, N_NUMBERS, N_TEXTS = 2000, 10, 5
 BATCHES = [1, 100]  # rows of a request
+TITLES = ["model", "rows", "connections", "requests/s", "rows/s"]
+TITLES += ["50 % ms", "99 % ms", "alone, ms"]
 ONE_THREAD = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
 
 
@@ -109,7 +111,7 @@ def served(model, folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, SERVER, path, "--port", str(port)]
-    if others:  # they are in a file that was written a moment ago
+    if others:  # the file is our own, so all its types can be trusted
         command += ["--trust", *others]
     environment = os.environ | dict.fromkeys(ONE_THREAD, "1")
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
@@ -188,17 +190,8 @@ def main():
     args = parser.parse_args()
     X, y = make_table(np.random.default_rng(0))
     records = json.loads(X.to_json(orient="records"))
-    titles = (
-        "model",
-        "rows",
-        "connections",
-        "requests/s",
-        "rows/s",
-        "50 % ms",
-        "99 % ms",
-    )
-    print("|", " | ".join([*titles, "alone, ms"]), "|")
-    print("|---" * 8 + "|")
+    print(f"| {' | '.join(TITLES)} |")
+    print("|---" * len(TITLES) + "|")
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         for i, (name, model) in enumerate(make_models(X).items()):
             model.fit(X, y)

