@@ -93,20 +93,23 @@ def columns_of(model):
 
 def encoded_columns(model):
     """The categories that encoders in ColumnTransformers have learned, by column."""
-    steps = model.named_steps.values() if isinstance(model, Pipeline) else []
     return {
         name: categories
-        for step in steps
-        if isinstance(step, ColumnTransformer)
-        for _, part, columns in step.transformers_
-        for encoder in (part if isinstance(part, Pipeline) else [part])
-        if hasattr(encoder, "categories_")
-        for name, categories in zip(
-            getattr(part, "feature_names_in_", columns),
-            encoder.categories_,
-            strict=True,
-        )
+        for encoder, names in encoders_of(model)
+        for name, categories in zip(names, encoder.categories_, strict=True)
     }
+
+
+def encoders_of(model):
+    """Each encoder in a ColumnTransformer of a Pipeline, and its columns."""
+    steps = model.named_steps.values() if isinstance(model, Pipeline) else []
+    for step in steps:
+        parts = step.transformers_ if isinstance(step, ColumnTransformer) else []
+        for _, part, columns in parts:
+            names = getattr(part, "feature_names_in_", columns)
+            for encoder in part if isinstance(part, Pipeline) else [part]:
+                if hasattr(encoder, "categories_"):
+                    yield encoder, names
 
 
 def kind_of(name, categories):
@@ -134,12 +137,13 @@ class Rows:
         Row = with_config(ConfigDict(extra="forbid"))(TypedDict("Row", types))
         self.one = TypeAdapter(Row)
         self.several = TypeAdapter(Annotated[list[Row], Field(min_length=1)])
-        self.is_frame = not isinstance(model, TabularMLPClassifier)
+        self.takes_frame = not isinstance(model, TabularMLPClassifier)
 
-    def schema(self):
-        """The JSON schema of a request's body."""
+    def request_body(self):
+        """The body of a request, as OpenAPI describes it."""
         row = self.one.json_schema()
-        return {"anyOf": [row, {"type": "array", "items": row, "minItems": 1}]}
+        schema = {"anyOf": [row, {"type": "array", "items": row, "minItems": 1}]}
+        return {"required": True, "content": {"application/json": {"schema": schema}}}
 
     def read(self, body, is_one):
         """Rows as the model takes them; raises ValidationError."""
@@ -147,7 +151,7 @@ class Rows:
             rows = [self.one.validate_json(body)]
         else:
             rows = self.several.validate_json(body)
-        if self.is_frame:
+        if self.takes_frame:
             return pd.DataFrame(
                 {name: self.column(rows, str(name)) for name in self.columns}
             )
@@ -208,15 +212,11 @@ def refusal(errors):
 def make_app(model):
     """The application that serves a model."""
     app, rows, classes = FastAPI(title="A model"), Rows(model), model.classes_.tolist()
-    body = {
-        "required": True,
-        "content": {"application/json": {"schema": rows.schema()}},
-    }
 
     # FastAPI would check rows too if they were an argument, but in twice the time.
     @app.post(
         "/predict",
-        openapi_extra={"requestBody": body},
+        openapi_extra={"requestBody": rows.request_body()},
         responses={422: {"description": "Rows that do not fit the columns"}},
     )
     async def predict(request: Request) -> Answer | list[Answer]:
