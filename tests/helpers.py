@@ -30,10 +30,7 @@ def weights(clf):
 
 
 def draws_of(clf, n_rows):
-    """What a fit drew from its seed: the coefs and intercepts that it began with.
-
-    Then the orders of its epochs, and their masks.
-    """
+    """The first coefs and intercepts of a fit, and the orders and masks of epochs."""
     random_state = np.random.RandomState(clf.random_state)
     sizes = [part.shape[0] for part in clf.coefs_] + [1]
     params = init_params(sizes, clf.init, random_state, np.float64)
