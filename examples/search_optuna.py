@@ -68,8 +68,8 @@ def split_rows():
     return *map(scaler.transform, (X, X_val, X_test)), y, y_val, y_test
 
 
-def main(n_trials):
-    X, X_val, X_test, y, y_val, y_test = split_rows()
+def search(n_trials, X, X_val, y, y_val):
+    """An Optuna study of n_trials fits."""
 
     def objective(trial):
         clf = BinaryMLPClassifier(**suggest(trial), random_state=0)
@@ -82,8 +82,13 @@ def main(n_trials):
         sampler=optuna.samplers.TPESampler(seed=0),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=3),
     )
-    began = time.perf_counter()
     study.optimize(objective, n_trials, catch=ValueError)  # if training diverges
+    return study
+
+
+def report(study, seconds):
+    """Print what the trials of a study came to."""
+    n_trials = len(study.trials)
     pruned, failed = (
         len(study.get_trials(states=[state]))
         for state in (TrialState.PRUNED, TrialState.FAIL)
@@ -91,21 +96,23 @@ def main(n_trials):
     n_epochs = sum(len(trial.intermediate_values) for trial in study.trials)
     most = n_trials * BinaryMLPClassifier().max_iter
     print(f"{pruned} of {n_trials} trials pruned, {failed} diverged")
-    print(f"{n_epochs} of {most} epochs in {time.perf_counter() - began:.1f} s")
+    print(f"{n_epochs} of {most} epochs in {seconds:.1f} s")
     print("best:", study.best_params)
+
+
+def main(n_trials):
+    X, X_val, X_test, y, y_val, y_test = split_rows()
+    began = time.perf_counter()
+    study = search(n_trials, X, X_val, y, y_val)
+    report(study, time.perf_counter() - began)
     losses = {}
-    default = BinaryMLPClassifier(random_state=0)
-    best = BinaryMLPClassifier(**study.best_trial.user_attrs["params"])
-    for name, clf in {"default": default, "best": best}.items():
-        p = clf.fit(X, y).predict_proba(X_test)
-        losses[name] = log_loss(y_test, p)
+    best = study.best_trial.user_attrs["params"]
+    for name, params in {"default": {"random_state": 0}, "best": best}.items():
+        clf = BinaryMLPClassifier(**params).fit(X, y)
+        losses[name] = log_loss(y_test, clf.predict_proba(X_test))
         print(f"{name:7} test log-loss {losses[name]:.4f}")
-    beats = losses["best"] < losses["default"]
-    print(
-        "The best beats the default."
-        if beats
-        else "The best does not beat the default."
-    )
+    beats = "beats" if losses["best"] < losses["default"] else "does not beat"
+    print(f"The best {beats} the default.")
 
 
 if __name__ == "__main__":
