@@ -5,6 +5,8 @@ them, alone or in a pipeline. It also lets `to_onnx` take data frames that skl2o
 alone cannot read, such as those with dates and those of polars.
 """
 
+import functools
+import inspect
 import re
 import warnings
 
@@ -321,8 +323,8 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
 
 
 # to_onnx looks the function up in this module whenever it is called.
-guess_initial_types = type_helper.guess_initial_types
-type_helper.guess_initial_types = guess_types
+guess_initial_types = inspect.unwrap(type_helper.guess_initial_types)
+type_helper.guess_initial_types = functools.wraps(guess_initial_types)(guess_types)
 for estimator, parse, convert in (
     (BinaryMLPClassifier, parse_classifier, convert_network),
     (TabularMLPClassifier, parse_table_classifier, convert_mixture),

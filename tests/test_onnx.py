@@ -1,3 +1,4 @@
+import importlib
 import warnings
 from datetime import date, timedelta
 from decimal import Decimal
@@ -371,6 +372,11 @@ def test_frames_that_skl2onnx_can_read_are_declared_as_ever(name):
         assert declared[0] == name  # which we can read
     else:
         assert str(declared) == str(expected)
+
+
+def test_the_module_may_be_loaded_again():
+    importlib.reload(importlib.import_module("skbinnet.onnx"))
+    test_a_raw_table_predicts_the_same(["dates"])
 
 
 @pytest.mark.parametrize("zipmap", [True, False])
