@@ -4,12 +4,13 @@ The functions have the names of what they repeat in _table.py and _encoding.py.
 """
 
 import numpy as np
-from onnx import TensorProto, numpy_helper
+from onnx import defs, numpy_helper
 from skl2onnx.common.data_types import StringTensorType
 
 from ._encoding import IDENTITY, MAX_Z, SparseEncoder
 from ._table import CLASSES, DTYPES, as_key, in_utc, is_missing
 
+OPSETS = {"": 18, "ai.onnx.ml": 2}  # not the newest: a runtime may be older than onnx
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
 DAY = np.float64(86_400)  # in seconds
 HOUR_US, DAY_US = np.float64(3.6e9), np.float64(8.64e10)  # in microseconds
@@ -22,26 +23,32 @@ class Graph:
     """A graph that operations are added to; each call returns the name of a result."""
 
     def __init__(self, scope, container):
-        self.scope, self.container = scope, container
+        self.scope, self.container, self.constants = scope, container, {}
 
     def __call__(self, operation, *inputs, domain="", **attributes):
         names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         result = self.scope.get_unique_variable_name(operation)
-        self.container.add_node(
-            operation, names, result, op_domain=domain, name=result, **attributes
-        )
+        self.add(operation, names, result, domain, **attributes)
         return result
+
+    def add(self, operation, inputs, result, domain="", **attributes):
+        """Add an operation whose result has a name already."""
+        newest = min(OPSETS[domain], self.container.target_opset)
+        version = defs.get_schema(operation, newest, domain).since_version
+        self.container.add_node(
+            operation, inputs, result, domain, version, name=result, **attributes
+        )
 
     def constant(self, array):
         """The name of an array, which becomes a part of the graph."""
-        name, array = self.scope.get_unique_variable_name("constant"), np.asarray(array)
+        array = np.asarray(array, order="C")
         if array.dtype.kind == "U":
-            content, item_type = array.ravel().tolist(), TensorProto.STRING
-        else:
-            content = numpy_helper.from_array(np.asarray(array, order="C"))
-            item_type = content.data_type
-        self.container.add_initializer(name, item_type, array.shape, content)
-        return name
+            array = array.astype(object)
+        value = numpy_helper.from_array(array)
+        known = value.SerializeToString()
+        if known not in self.constants:
+            self.constants[known] = self("Constant", value=value)
+        return self.constants[known]
 
     def cast(self, x, dtype):
         """x in another dtype."""
@@ -62,7 +69,6 @@ class Graph:
             "LabelEncoder",
             x,
             domain="ai.onnx.ml",
-            op_version=2,
             values_int64s=values,
             default_int64=default,
             **{f"keys_{kind}": keys},
@@ -71,7 +77,7 @@ class Graph:
     def set_outputs(self, operator, *results):
         """Make results the outputs of an operator."""
         for variable, result in zip(operator.outputs, results, strict=True):
-            self.container.add_node("Identity", result, variable.full_name)
+            self.add("Identity", [result], variable.full_name)
 
 
 # ---- columns of a table

@@ -25,6 +25,7 @@ CLASSES = {  # a numpy.timedelta64 is a numpy.integer too
     "number": (bool, int, float, Decimal, np.bool_, np.integer, np.floating),
 }
 WITH_TWINS = (*CLASSES["date"], *CLASSES["duration"], Decimal)  # see as_key
+NOT_EXACT = ("Y", "M", "generic")  # units of time that are no microseconds
 N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
 # 2024-01-31, 31.1.2024 or 1/31/2024, and what may follow
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?!\d)|\d\d?([./])\d\d?\1\d{4}(?!\d)")
@@ -263,7 +264,8 @@ def as_key(value):
     if isinstance(value, CLASSES["date"]):
         return np.datetime64(in_utc(value), "us")
     if isinstance(value, CLASSES["duration"]):
-        return np.timedelta64(value, "us")
+        unit, _ = np.datetime_data(getattr(value, "dtype", DTYPES["duration"]))
+        return value if unit in NOT_EXACT else np.timedelta64(value, "us")
     return float(value) if isinstance(value, Decimal) else value
 
 
@@ -300,11 +302,11 @@ class Categories:
     def keys(self, values):
         """The values, None where they are missing; raises ValueError for lists."""
         keys = [None if is_missing(value) else value for value in values]
-        if any(issubclass(one, WITH_TWINS) for one in set(map(type, keys))):
-            keys = list(map(as_key, keys))
         try:
+            if any(issubclass(one, WITH_TWINS) for one in set(map(type, keys))):
+                keys = list(map(as_key, keys))
             hash(tuple(keys))
-        except (TypeError, ValueError) as error:  # one of NumPy is a ValueError
+        except (OverflowError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Column {self.name!r} must hold numbers, texts, dates or other single "
                 f"values: {error}."

@@ -20,7 +20,9 @@ extensions = [
 html_theme = "pydata_sphinx_theme"
 html_title = f"skbinnet {version}"
 html_sidebars = {"**": ["sidebar-nav-bs"]}
-html_sidebars |= dict.fromkeys(("index", "gallery/index", "classroom", "search"), [])
+html_sidebars |= {
+    page: [] for page in ("index", "gallery/index", "classroom", "search")
+}
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_static_path = ["static"]
 html_css_files = ["site.css"]
