@@ -29,6 +29,8 @@ NOT_EXACT = ("Y", "M", "generic")  # units of time that are no microseconds
 N_NUMBERS = {"number": 1, "duration": 1, "date": 4, "category": 0}  # for a column
 # 2024-01-31, 31.1.2024 or 1/31/2024, and what may follow
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?!\d)|\d\d?([./])\d\d?\1\d{4}(?!\d)")
+NUMBER = re.compile(r"[-+]?\d+(,\d{3})*(\.\d+)?$|[-+]?\d+(\.\d{3})*(,\d+)?$")
+SEPARATOR = re.compile(r"[.,]")
 MAY_BE_NAN = (float, np.floating, np.datetime64, np.timedelta64)
 
 
@@ -229,12 +231,16 @@ def in_utc(time):
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def look_like_dates(values):
-    """Whether values that were read are texts, and all of them dates."""
-    present = [value for value in values if not is_missing(value)]
-    return bool(present) and all(
-        isinstance(value, str) and DATE.match(value) for value in present
-    )
+def look_like(values):
+    """What the texts of a column look like: "dates", "numbers" or None."""
+    texts = [value for value in values if not is_missing(value)]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return None
+    if all(map(DATE.match, texts)):
+        return "dates"
+    # Whole numbers without separators may be names, such as postcodes.
+    are_numbers = all(map(NUMBER.match, texts)) and any(map(SEPARATOR.search, texts))
+    return "numbers" if are_numbers else None
 
 
 def of_kind(values, kind, name):
@@ -341,7 +347,7 @@ class TableReader:
     def __init__(self, X, categorical_features):
         columns = columns_of(X)
         self.names, self.kinds, self.categories = [name for name, _ in columns], [], {}
-        self.like_dates = []  # names of columns whose texts look like dates
+        self.texts_like = {"dates": [], "numbers": []}  # names of columns
         chosen = choose(self.names, categorical_features)
         for (name, column), is_chosen in zip(columns, chosen, strict=True):
             is_category = is_chosen or has_category_dtype(column)
@@ -350,8 +356,8 @@ class TableReader:
             takes_any = is_category or is_empty(values)
             kind = "category" if takes_any else KINDS[values.dtype.kind]
             if kind == "category":
-                if not is_category and look_like_dates(values):
-                    self.like_dates.append(name)
+                if not is_category and (what := look_like(values)):
+                    self.texts_like[what].append(name)
                 self.categories[name] = Categories(name, values)
             self.kinds.append(kind)
 
@@ -387,7 +393,7 @@ class SparseReader:
         if X.ndim != 2:
             raise ValueError(f"Expected 2D sparse matrix, got {X.ndim}D instead.")
         self.names, self.kinds = list(range(X.shape[1])), ["number"] * X.shape[1]
-        self.categories, self.like_dates = {}, []
+        self.categories, self.texts_like = {}, {}
 
     @np.errstate(over="ignore")  # infinity is refused
     def read(self, X, estimator_name):

@@ -283,7 +283,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             If training was interrupted.
 
         UserWarning
-            If the texts of a column look like dates.
+            If the texts of a column look like dates or numbers.
         """
         self._validate_params()
         check_scoring_param(self)
@@ -322,7 +322,7 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             )
         reader = self._reader if goes_on else make_reader(X, self.categorical_features)
         if not goes_on:
-            warn_of_dates(reader.like_dates)
+            warn_of_texts(reader.texts_like)
         table = reader.read(X, type(self).__name__)
         if not weight.all():  # a copy of all rows might not fit the memory
             (used,) = np.nonzero(weight)
@@ -363,11 +363,13 @@ class TabularMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
     @property
     def column_kinds_(self):
         """What each column held in `fit`."""
+        check_is_fitted(self, "_reader")
         return dict(zip(self._reader.names, self._reader.kinds, strict=True))
 
     @property
     def categories_(self):
         """The values of each column of categories."""
+        check_is_fitted(self, "_reader")
         columns = self._reader.categories.items()
         return {name: list(categories.codes) for name, categories in columns}
 
@@ -656,15 +658,17 @@ class Progress:
         )
 
 
-def warn_of_dates(columns):
-    """Warn about columns of texts that look like dates."""
-    if columns:
-        warnings.warn(
-            f"The texts of the columns {columns} look like dates, but are taken as "
-            "categories: pandas.to_datetime turns them into dates.",
-            UserWarning,
-            stacklevel=FIT_DEPTH + 2,  # fit calls _read, which calls this
-        )
+def warn_of_texts(texts_like):
+    """Warn about texts that look like dates or numbers."""
+    for kind, columns in texts_like.items():
+        if columns:
+            function = "to_datetime" if kind == "dates" else "to_numeric"
+            warnings.warn(
+                f"The texts of the columns {columns} look like {kind}, but are taken "
+                f"as categories: pandas.{function} turns them into {kind}.",
+                UserWarning,
+                stacklevel=FIT_DEPTH + 2,  # fit calls _read, which calls this
+            )
 
 
 def count_folds(positive, classes):

@@ -732,23 +732,34 @@ def test_the_kinds_of_the_columns_and_their_categories_are_known():
 
 
 @pytest.mark.parametrize(
-    "texts", [["2024-01-31 12:00", None], ["1.12.2023", "31.1.2024"]]
+    ("texts", "kind"),
+    [
+        (["2024-01-31 12:00", None], "dates"),
+        (["1.12.2023", "31.1.2024"], "dates"),
+        (["1,200.50", "-950"], "numbers"),
+        (["1.200,5", "3"], "numbers"),
+    ],
 )
-def test_texts_that_look_like_dates_warn_at_the_line_of_the_user(texts):
-    frame = pd.DataFrame({"x": range(60), "since": texts * 30, "city": ["a", "b"] * 30})
+def test_texts_that_look_like_others_warn_at_the_line_of_the_user(texts, kind):
+    frame = pd.DataFrame({"x": range(60), "a": texts * 30, "city": ["a", "b"] * 30})
     model = TabularMLPClassifier(n_estimators=3, max_iter=1, random_state=0)
-    with pytest.warns(UserWarning, match=r"columns \['since'\] look like") as warned:
+    with pytest.warns(
+        UserWarning, match=rf"columns \['a'\] look like {kind}"
+    ) as warned:
         model.fit(frame, frame["city"])
     assert warned[0].filename == __file__
 
 
 def test_other_texts_and_chosen_categories_do_not_warn():
-    dates = ["2024-01-31"] * 60
-    for other in ("2024-01-311", "soon", 3):
-        frame = pd.DataFrame({"a": [other, *dates[1:]]})
-        TabularMLPClassifier(n_estimators=3, max_iter=1).fit(frame, [0, 1] * 30)
-    chosen = {"categorical_features": ["a"], "n_estimators": 3, "max_iter": 1}
-    TabularMLPClassifier(**chosen).fit(pd.DataFrame({"a": dates}), [0, 1] * 30)
+    params = {"n_estimators": 3, "max_iter": 1}
+    for text in ("2024-01-31", "1.5"):
+        for other in ("2024-01-311", "1.5.1", "soon", 3):
+            frame = pd.DataFrame({"a": [other, *[text] * 59]})
+            TabularMLPClassifier(**params).fit(frame, [0, 1] * 30)
+        chosen = TabularMLPClassifier(categorical_features=["a"], **params)
+        chosen.fit(pd.DataFrame({"a": [text] * 60}), [0, 1] * 30)
+    postcodes = pd.DataFrame({"a": ["53113", "0150"] * 30})
+    TabularMLPClassifier(**params).fit(postcodes, [0, 1] * 30)
 
 
 def test_networks_that_learn_nothing_do_not_warn_the_user_of_a_table():
