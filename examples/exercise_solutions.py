@@ -1,6 +1,6 @@
 """The answers of exercise_backpropagation.py, for teachers.
 
-This prints the exercise with all blanks filled in:
+This prints the exercise with all blanks filled in that are still blank:
 
     python exercise_solutions.py
 """

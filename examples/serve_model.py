@@ -17,6 +17,7 @@ ColumnTransformer has an encoder hold what the encoder saw, and all others hold 
 import argparse
 from datetime import UTC, datetime, timedelta
 from numbers import Number
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ IsoDate = Annotated[
     str, AfterValidator(read_date), Field(json_schema_extra={"format": "date-time"})
 ]
 KINDS = {
-    "number": Kind(Finite, "a finite number"),
+    "number": Kind(Finite, "a finite number, true, false"),
     "text": Kind(str, "a text"),
     "date": Kind(IsoDate, "a date or time, such as 2024-05-31T18:30"),
     "duration": Kind(Annotated[timedelta, Strict()], "a duration, such as P3D or PT4H"),
@@ -263,13 +264,17 @@ def example_model():
 
 def main():
     parser = argparse.ArgumentParser(description="Serve a fitted classifier over HTTP.")
-    parser.add_argument("file", nargs="?", help="a model that skops.io.dump has saved")
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="a model that skops.io.dump has saved"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument(
         "--trust", nargs="+", default=[], help="types in the file, beside those known"
     )
     args = parser.parse_args()
+    if args.file and not args.file.is_file():
+        parser.error(f"there is no file {args.file}")
     if args.file:
         model = skops.io.load(args.file, trusted=TRUSTED_TYPES + args.trust)
     else:

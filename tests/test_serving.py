@@ -205,7 +205,7 @@ def test_dates_are_texts_of_iso_8601(address, model, table, records, text, day):
 # ---- payloads that are refused
 
 NEEDS = {
-    "number": "must be a finite number or null, got ",
+    "number": "must be a finite number, true, false or null, got ",
     "text": "must be a text or null, got ",
     "date": "must be a date or time, such as 2024-05-31T18:30 or null, got ",
     "duration": "must be a duration, such as P3D or PT4H or null, got ",
