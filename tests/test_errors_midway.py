@@ -173,6 +173,14 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(run):
             assert state(clf) == state(whole.set_params(max_iter=9))
 
 
+def assert_begins_of(views, whole, line):
+    """Check that an interrupt has left the first networks, with their first epochs."""
+    for networks, others in zip(views, whole, strict=True):
+        for network, other in zip(networks, others, strict=False):
+            n_epochs = len(network.history_["loss"])
+            assert network.history_["loss"] == other.history_["loss"][:n_epochs], line
+
+
 @pytest.mark.filterwarnings("ignore:Training was interrupted")
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("warm_start", [False, True])
@@ -190,11 +198,14 @@ def test_an_error_at_any_line_of_a_table_leaves_the_old_networks_or_new(
         return model.fit(X, y)
 
     lines, states = lines_and_states(before, go)
+    whole = go(pickle.loads(before))
     step = 4 if LONG else 1  # most lines are run anew for each value of the table
     for number, line in lines[::step]:
         model = pickle.loads(before)
         if raises_midway(model, go, number, error) or isinstance(error, MemoryError):
             assert state(model) in states, line
+        else:
+            assert_begins_of(model.estimators_, whole.estimators_, line)
         assert np.isfinite(model.predict_proba(X)).all(), line
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
