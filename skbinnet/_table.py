@@ -124,9 +124,20 @@ def as_array(X):
             raise
         return rows
     kind, is_list = rows.dtype.kind, not hasattr(X, "dtype")
+    if rows.ndim == 3 and all(isinstance(row, list | tuple) for row in X):
+        return of_cells(X)
     is_rounded = kind == "f" and is_list and (np.abs(rows) >= LARGEST_EXACT).any()
     if kind in "US" or is_rounded or (kind in "mMc" and is_list):
         return np.asarray(X, dtype=object)
+    return rows
+
+
+def of_cells(X):
+    """The array of objects of rows whose cells hold tuples, not of their items."""
+    rows = np.empty((len(X), len(X[0])), dtype=object)
+    for i, row in enumerate(X):
+        for j, cell in enumerate(row):
+            rows[i, j] = cell
     return rows
 
 
