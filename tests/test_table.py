@@ -131,7 +131,7 @@ def test_dates_are_read_as_day_month_weekday_and_hour():
 def test_a_tuple_is_a_category_also_where_numpy_would_take_it_apart():
     reader = make_reader([[(1, 2)], [(3, 4)]], "from_dtype")
     assert reader.read([[(3, 4)]], "A").codes.tolist() == [[1]]
-    with pytest.raises(ValueError, match="Column 0 must hold .* 'list'"):
+    with pytest.raises(ValueError, match=r"Column 0 must hold .* 'list'"):
         make_reader([[[1, 2]], [[3, 4]]], "from_dtype")
 
 
