@@ -3,12 +3,14 @@
 The functions have the names of what they repeat in _table.py and _encoding.py.
 """
 
+from numbers import Integral
+
 import numpy as np
 from onnx import defs, numpy_helper
 from skl2onnx.common.data_types import StringTensorType
 
 from ._encoding import IDENTITY, MAX_Z, SparseEncoder
-from ._table import CLASSES, DTYPES, as_key, in_utc, is_missing
+from ._table import CLASSES, DTYPES, LARGEST_EXACT, as_key, in_utc, is_missing
 
 OPSETS = {"": 18, "ai.onnx.ml": 2}  # not the newest: a runtime may be older than onnx
 MISSING = ("nan", "", "None", "NaT", "<NA>")  # texts that stand for a missing value
@@ -191,6 +193,13 @@ def text_codes(graph, x, categories):
 
 def number_codes(graph, x, categories):
     """The codes of numbers, or of dates or durations in seconds."""
+    for key in categories.codes:
+        is_integer = kind_of(key) == "number" and isinstance(key, Integral)
+        if is_integer and abs(key) >= LARGEST_EXACT:
+            raise ValueError(
+                f"Column {categories.name!r} holds {key!r}, which float64 cannot tell "
+                "from its neighbours: for ONNX, make texts of its values."
+            )
     other = categories.n_codes - 1
     codes = codes_of(as_number, categories)
     missing = codes.pop(np.nan)  # as_number returns this very object
