@@ -201,12 +201,36 @@ def may_be_replayed(clf, watched):
     return clf.solver != "lbfgs" and is_steady and not watched
 
 
-@np.errstate(over="ignore")
 def assert_fit_equals_numpy(clf, X, y, sample_weight):
-    """Every step of the training, in NumPy, ends in the same weights."""
+    """Every step of the training, in NumPy, ends in the same weights.
+
+    Where steps are too large for the loss to fall, they enlarge any difference: the
+    weights may then differ as much as if those of the beginning had been rounded.
+    """
+    replayed, loss = replay(clf, X, y, sample_weight)
+    found, loss_found = weights(clf), len(y) * sum(clf.history_["loss"])
+    try:
+        assert_near([found], [replayed], 1e-7, rounding(clf))
+        # Rounding decides on the accuracy where a logit is 0, as without any unit.
+        assert loss_found == pytest.approx(loss, rel=1e-6)
+    except AssertionError:
+        other, _ = replay(clf, X, y, sample_weight, change=1e-14)
+        allowed = 10 * np.abs(other - replayed).max()
+        assert 1e-8 * np.abs(replayed).max() < allowed
+        assert np.abs(found - replayed).max() <= allowed
+
+
+@np.errstate(over="ignore")
+def replay(clf, X, y, sample_weight, change=0.0):
+    """The weights after a fit in NumPy, and the sum of its losses.
+
+    The weights of the beginning are changed by a share.
+    """
     n_rows = len(y)
     batch_size = min(n_rows, 200 if clf.batch_size == "auto" else clf.batch_size)
     *layers, orders, masks = draws_of(clf, n_rows)
+    for part in chain(*layers):
+        part *= 1 + change
     batches = [
         o[i : i + batch_size] for o in orders for i in range(0, n_rows, batch_size)
     ]
@@ -217,10 +241,7 @@ def assert_fit_equals_numpy(clf, X, y, sample_weight):
         (reference.STEPS[step], *constants), X, smooth(clf, y),
         row_weights(clf, y, sample_weight), batches, rates(clf, len(batches)), masks,
     )  # fmt: skip
-    replayed = np.concatenate([part.ravel() for part in chain(*layers)])
-    assert_near([weights(clf)], [replayed], 1e-7, rounding(clf))
-    # Rounding decides on the accuracy where a logit is 0, as it is without any unit.
-    assert n_rows * sum(clf.history_["loss"]) == pytest.approx(sums[0], rel=1e-6)
+    return np.concatenate([part.ravel() for part in chain(*layers)]), sums[0]
 
 
 def rule(clf):
