@@ -156,6 +156,7 @@ class EndOfRun(Exception):
     """Raised within scipy's minimize; its argument is an Ending."""
 
 
+@np.errstate(over="ignore")  # in casts to float32: weights that are not finite end it
 def minimise_lbfgs(run):
     """L-BFGS-B (Zhu, Byrd, Lu and Nocedal, 1997); an iteration counts as an epoch."""
     settings, params = run.settings, run.state.params

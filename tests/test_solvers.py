@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 
+from skbinnet import _solvers
 from skbinnet._solvers import SCHEDULES, Schedule, bias_correction
 
 FORMS = {"dense": np.asarray, "CSR": csr_matrix}
@@ -157,6 +158,18 @@ def test_lbfgs_warns_where_it_ends_before_it_converged(Xy, limit):
     with pytest.warns(ConvergenceWarning, match=r"before it converged.*max_fun"):
         clf.fit(*Xy)
     assert 1 <= clf.n_iter_ <= 4
+
+
+def test_steps_of_lbfgs_that_overflow_in_float32_diverge_without_a_warning(
+    Xy, monkeypatch
+):
+    def minimize(fun, x, callback, **options):
+        fun(np.full_like(x, 1e39))
+        callback(np.full_like(x, 1e39))
+
+    monkeypatch.setattr(_solvers, "minimize", minimize)
+    with pytest.raises(ValueError, match="diverged"):
+        mlp(solver="lbfgs").fit(Xy[0].astype(np.float32), Xy[1])
 
 
 def test_lbfgs_stays_at_a_minimum(Xy):
