@@ -26,7 +26,9 @@ N_FITS = 100_000 if "SKBINNET_LONG" in os.environ else 500
 FIRST = int(os.environ.get("SKBINNET_SEED", "0"))
 N_TOGETHER = 500  # fits of a test
 
-REFUSALS = re.compile("diverged|validation_fraction|balanced|weight in both|be zero|overflows")
+REFUSALS = re.compile(
+    "diverged|overflows|validation_fraction|balanced|weight in both|be zero"
+)
 FORMS = [np.asarray, np.asfortranarray, csr_matrix, wide_csr]
 OPTIONS = {
     "hidden_layer_sizes": [(), (1,), (7,), (20,), (5, 3), (8, 8), (4, 3, 2)],
