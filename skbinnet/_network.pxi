@@ -86,8 +86,7 @@ cdef class Network:
     ):
         # Numbers for a row: y and w, X if dense, z, a and delta of each layer, and a'
         # of the hidden ones.
-        cdef Py_ssize_t i, size, n_parts, most, width = 2
-        cdef Py_ssize_t n_threads = threads.team.n_threads
+        cdef Py_ssize_t i, size, most, width = 2
         check_fit(len(layer_sizes) > 1 and max_rows > 0 and 0 <= dropout < 1)
         for size in layer_sizes:
             check_fit(size > 0)
@@ -108,10 +107,10 @@ cdef class Network:
         if self.layers == NULL:
             raise MemoryError
         self.lay_out_params(layer_sizes)
-        n_parts = PARTS * n_threads if n_threads > 1 else 1
-        self.cut_params(n_parts)
+        self.cut_params(threads.n_parts)
         most = max(
-            n_parts * SMALL_WORK, self.n_params, min(4 * self.n_params, LARGE_WORK)
+            threads.n_parts * SMALL_WORK, self.n_params,
+            min(4 * self.n_params, LARGE_WORK),
         )
         self.max_rows = max(1, min(max_rows, most // width))
         self.bounds = <Py_ssize_t*> malloc(2 * self.max_rows * sizeof(Py_ssize_t))

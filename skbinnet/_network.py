@@ -27,8 +27,7 @@ from ._threads import count_threads, helpers
 
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 BACKPROPS = {kind.name.lower(): kind for kind in Backprop}
-BLOCK_ROWS = 512  # rows that pass through a network together, if not a minibatch
-BLOCKS_EACH = 4  # so many times more of them for each of several threads
+BLOCK_ROWS = 512  # rows of a part that passes through a network, if not a minibatch
 MUCH = 1e8  # multiplications of a prediction for which threads are started
 MAX_PARAMS = sys.maxsize // 64  # the size of params in bytes then fits an intp
 
@@ -180,8 +179,7 @@ def make_network(
 
 def block_rows(n_rows, threads):
     """How many of n_rows rows pass together, if they are not in minibatches."""
-    n_threads = threads.n_threads
-    return min(n_rows, BLOCK_ROWS * (BLOCKS_EACH * n_threads if n_threads > 1 else 1))
+    return min(n_rows, BLOCK_ROWS * threads.n_parts)
 
 
 def prediction_network(params, layer_sizes, activation, backprop, rows, n_jobs):

@@ -35,10 +35,12 @@ cdef class Threads:
 
     cdef Team* team
     cdef char* copies  # of blocks of matrices, COPY_BYTES for each thread, or NULL
+    cdef readonly Py_ssize_t n_parts  # that a pass is shared out in, 1 for one thread
     cdef readonly bint are_wanted  # a network has passes to share out, and says so here
 
     def __cinit__(self, Py_ssize_t n_threads):
         check_fit(0 < n_threads < 1 << 16)
+        self.n_parts = PARTS * n_threads if n_threads > 1 else 1
         self.team = team_new(n_threads)
         if self.team == NULL:
             raise MemoryError
