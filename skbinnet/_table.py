@@ -141,10 +141,16 @@ def of_cells(X):
     return rows
 
 
+def dtype_of_column(column):
+    """The dtype of a column, which pyarrow calls its type; "" if it has none."""
+    return getattr(column, "dtype", getattr(column, "type", ""))
+
+
 def has_category_dtype(column):
     """Whether a data frame says that a column holds categories."""
-    dtype = str(getattr(column, "dtype", getattr(column, "type", "")))
-    return dtype.startswith(("category", "Categorical", "Enum", "dictionary"))
+    return str(dtype_of_column(column)).startswith(
+        ("category", "Categorical", "Enum", "dictionary")
+    )
 
 
 def read_column(name, column, is_category):
@@ -164,7 +170,7 @@ def read_column(name, column, is_category):
 
 def holds_integers(column):
     """Whether the dtype of a column, or of its categories, is that of integers."""
-    dtype = getattr(column, "dtype", getattr(column, "type", ""))
+    dtype = dtype_of_column(column)
     dtype = getattr(getattr(dtype, "categories", None), "dtype", dtype)
     return bool(INTEGER.match(str(dtype)))
 
@@ -242,9 +248,9 @@ def in_utc(time):
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def look_like(values):
-    """What the texts of a column look like: "dates", "numbers" or None."""
-    texts = [value for value in values if not is_missing(value)]
+def look_like(categories):
+    """What all texts of a column look like: "dates", "numbers" or None."""
+    texts = [key for key in categories.codes if key is not None]
     if not texts or not all(isinstance(text, str) for text in texts):
         return None
     if all(map(DATE.match, texts)):
@@ -367,9 +373,10 @@ class TableReader:
             takes_any = is_category or is_empty(values)
             kind = "category" if takes_any else KINDS[values.dtype.kind]
             if kind == "category":
-                if not is_category and (what := look_like(values)):
-                    self.texts_like[what].append(name)
                 self.categories[name] = Categories(name, values)
+                what = None if is_category else look_like(self.categories[name])
+                if what:
+                    self.texts_like[what].append(name)
             self.kinds.append(kind)
 
     @np.errstate(over="ignore")  # infinity is refused
