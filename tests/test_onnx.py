@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import small
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import random as random_sparse
 from sklearn.calibration import CalibratedClassifierCV
@@ -15,7 +16,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skbinnet import BinaryMLPClassifier, PiecewiseLinearEncoder, TabularMLPClassifier
+from skbinnet import BinaryMLPClassifier, PiecewiseLinearEncoder
 from skbinnet._network import ACTIVATIONS
 
 pytest.importorskip("skl2onnx")
@@ -180,10 +181,7 @@ def make_table(names):
 
 
 def fit_table(X, y, **params):
-    model = TabularMLPClassifier(n_estimators=6, max_iter=3, random_state=0).set_params(
-        **params
-    )
-    return model.fit(X, y)
+    return small(**{"n_estimators": 6, "max_iter": 3} | params).fit(X, y)
 
 
 @pytest.mark.parametrize("names", [*([name] for name in COLUMNS), [*COLUMNS]], ids=str)
@@ -286,8 +284,7 @@ def test_an_array_predicts_the_same(X, y, dtype):
 
 def test_an_array_in_float32_may_be_calibrated(X, y):
     X = X.astype(np.float32)
-    table = TabularMLPClassifier(n_estimators=3, max_iter=3, random_state=0)
-    model = CalibratedClassifierCV(table, cv=2).fit(X, y)
+    model = CalibratedClassifierCV(small(max_iter=3), cv=2).fit(X, y)
     session = start(model, X, **AROUND)
     p = session.run(None, {"X": X})[1]
     assert p.dtype == np.float32

@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -80,7 +81,7 @@ def ask(address, payload=None):
 def fit(X):
     """A small model for a table, in which every third row is labelled no."""
     y = np.where(np.arange(len(X)) % 3 > 0, "yes", "no")
-    return TabularMLPClassifier(n_estimators=3, max_iter=3, random_state=0).fit(X, y)
+    return small(max_iter=3).fit(X, y)
 
 
 def probabilities(answers):
@@ -349,7 +350,7 @@ def test_columns_without_names_have_their_numbers(served, X):
 
 def test_labels_keep_their_type(served, X):
     y = np.arange(60) % 2 == 0
-    model = TabularMLPClassifier(n_estimators=3, max_iter=3, random_state=0).fit(X, y)
+    model = small(max_iter=3).fit(X, y)
     with served(model) as address:
         _, answer = ask(f"{address}/predict", {str(i): 0.5 for i in range(5)})
     assert answer["label"] in (True, False)

@@ -723,9 +723,7 @@ def test_the_kinds_of_the_columns_and_their_categories_are_known():
     frame = pd.DataFrame({"x": [1, 2] * 20, "city": ["a", None] * 20, 3: [0.5, 1] * 20})
     frame["day"] = pd.Timestamp("2024-01-31")
     frame["time"] = frame["day"] - pd.Timestamp("2024-01-30")
-    model = TabularMLPClassifier(
-        n_estimators=3, max_iter=1, categorical_features=[3], random_state=0
-    ).fit(frame, frame["x"])
+    model = small(max_iter=1, categorical_features=[3]).fit(frame, frame["x"])
     kinds = ["number", "category", "category", "date", "duration"]
     assert model.column_kinds_ == dict(zip(frame, kinds, strict=True))
     assert model.categories_ == {"city": ["a", None], 3: [0.5, 1]}
@@ -742,7 +740,7 @@ def test_the_kinds_of_the_columns_and_their_categories_are_known():
 )
 def test_texts_that_look_like_others_warn_at_the_line_of_the_user(texts, kind):
     frame = pd.DataFrame({"x": range(60), "a": texts * 30, "city": ["a", "b"] * 30})
-    model = TabularMLPClassifier(n_estimators=3, max_iter=1, random_state=0)
+    model = small(max_iter=1)
     with pytest.warns(
         UserWarning, match=rf"columns \['a'\] look like {kind}"
     ) as warned:
@@ -751,15 +749,14 @@ def test_texts_that_look_like_others_warn_at_the_line_of_the_user(texts, kind):
 
 
 def test_other_texts_and_chosen_categories_do_not_warn():
-    params = {"n_estimators": 3, "max_iter": 1}
     for text in ("2024-01-31", "1.5"):
         for other in ("2024-01-311", "1.5.1", "soon", 3):
             frame = pd.DataFrame({"a": [other, *[text] * 59]})
-            TabularMLPClassifier(**params).fit(frame, [0, 1] * 30)
-        chosen = TabularMLPClassifier(categorical_features=["a"], **params)
+            small(max_iter=1).fit(frame, [0, 1] * 30)
+        chosen = small(max_iter=1, categorical_features=["a"])
         chosen.fit(pd.DataFrame({"a": [text] * 60}), [0, 1] * 30)
     postcodes = pd.DataFrame({"a": ["53113", "0150"] * 30})
-    TabularMLPClassifier(**params).fit(postcodes, [0, 1] * 30)
+    small(max_iter=1).fit(postcodes, [0, 1] * 30)
 
 
 def test_networks_that_learn_nothing_do_not_warn_the_user_of_a_table():
